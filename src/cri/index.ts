@@ -1,0 +1,2 @@
+/** The contract between kubelet and container runtime (CRI). */
+export * from './runtime.ts';
