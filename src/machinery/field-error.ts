@@ -50,11 +50,10 @@ export class FieldPath {
   }
 }
 
-/** Prints a value the way field errors quote it: strings quoted, objects as JSON, others bare. */
+/** Prints a value the way field errors quote it: as JSON. */
 function quote(value: unknown): string {
   if (value === undefined || value === null) return 'null';
-  if (typeof value === 'object' || typeof value === 'string') return JSON.stringify(value);
-  return String(value);
+  return JSON.stringify(value);
 }
 
 const make = (type: FieldErrorType, path: FieldPath | string, body: string): FieldError => ({
@@ -75,7 +74,11 @@ export const fieldForbidden = (path: FieldPath | string, detail: string): FieldE
 export const fieldNotFound = (path: FieldPath | string, value: unknown): FieldError =>
   make('FieldValueNotFound', path, `Not found: ${quote(value)}`);
 /** Supported values are printed sorted and quoted. */
-export const notSupported = (path: FieldPath | string, value: unknown, supported: readonly string[]): FieldError =>
+export const notSupported = (
+  path: FieldPath | string,
+  value: unknown,
+  supported: readonly string[],
+): FieldError =>
   make(
     'FieldValueNotSupported',
     path,
