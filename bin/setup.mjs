@@ -1,0 +1,94 @@
+/**
+ * Brings a bare machine to the point where k8ts can run: host packages, npm packages, Node 26.
+ * Plain JavaScript for Node 20 and no imports from node_modules: this runs before anything is installed.
+ */
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+
+export const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** Debian package → a program it brings, by which its presence is seen. */
+const RUN_PACKAGES = {
+  runc: 'runc',
+  conmon: 'conmon',
+  nftables: 'nft',
+  iproute2: 'ip',
+  'busybox-static': 'busybox',
+  'util-linux': 'nsenter',
+  'python3-minimal': 'python3',
+};
+const TEST_PACKAGES = { 'etcd-server': 'etcd', curl: 'curl' };
+const SEARCH = [...(process.env.PATH ?? '').split(':'), '/usr/local/sbin', '/usr/sbin', '/sbin'];
+
+const hasProgram = (name) => SEARCH.some((folder) => existsSync(join(folder, name)));
+
+function step(text, work) {
+  const started = Date.now();
+  process.stderr.write(`• ${text} …\n`);
+  work();
+  process.stderr.write(`  done in ${((Date.now() - started) / 1000).toFixed(1)} s\n`);
+}
+
+function run(program, args, options = {}) {
+  const result = spawnSync(program, args, {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    encoding: 'utf8',
+    ...options,
+  });
+  if (result.status !== 0) {
+    const output = `${result.stdout ?? ''}${result.stderr ?? ''}`.trim().split('\n').slice(-15).join('\n');
+    throw new Error(
+      `${program} ${args.join(' ')} failed${result.error ? `: ${result.error.message}` : ''}\n${output}`,
+    );
+  }
+}
+
+/** Programs of the host that are missing, as Debian package names. */
+export function missingHostPackages({ forTests = false } = {}) {
+  const wanted = { ...RUN_PACKAGES, ...(forTests ? TEST_PACKAGES : {}) };
+  return Object.entries(wanted)
+    .filter(([, program]) => !hasProgram(program))
+    .map(([name]) => name);
+}
+
+/** Installs what is missing where that is possible; elsewhere k8ts itself says what it goes without. */
+export function ensureHostPackages(options) {
+  if (process.platform !== 'linux' || process.getuid?.() !== 0 || !hasProgram('apt-get')) return;
+  const missing = missingHostPackages(options);
+  if (missing.length === 0) return;
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  step(`installing host packages: ${missing.join(' ')}`, () => {
+    const install = ['install', '-y', '-qq', '--no-install-recommends', ...missing];
+    run('apt-get', ['update', '-qq'], { env });
+    run('apt-get', install, { env });
+  });
+}
+
+/** `npm ci`, once per lock file. */
+export function ensureNodeModules() {
+  const digest = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex');
+  const stamp = join(root, 'node_modules', '.k8ts-installed');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === digest) return;
+  step('installing npm packages (Node 26 among them)', () => {
+    run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund']);
+    writeFileSync(stamp, digest);
+  });
+}
+
+/** The Node that runs k8ts: the one from the registry, or this one where it is new enough. */
+export function runtimePath() {
+  const packaged = join(root, 'node_modules', `node-${process.platform}-${process.arch}`, 'bin', 'node');
+  if (existsSync(packaged)) return packaged;
+  const major = Number(process.versions.node.split('.')[0]);
+  if (major >= 24) return process.execPath;
+  throw new Error(
+    `k8ts needs Node 24 or newer to run from source; this is ${process.versions.node} and no packaged Node 26 ` +
+      `was installed for ${process.platform}-${process.arch}. Install a newer Node and try again.`,
+  );
+}
