@@ -1,0 +1,11 @@
+export { AnonymousAuthenticator } from './anonymous.ts';
+export type { Authenticator, Credentials } from './authenticator.ts';
+export { AuthenticatorChain, TokenAuthenticatorChain } from './authenticator-chain.ts';
+export { BootstrapTokenAuthenticator } from './bootstrap-token.ts';
+export { ClientCertificateAuthenticator } from './client-certificate.ts';
+export { RequestHeaderAuthenticator, type RequestHeaderOptions } from './request-header.ts';
+export { ServiceAccountAuthenticator } from './service-account-authenticator.ts';
+export { splitServiceAccountUserName } from './service-account-claims.ts';
+export { InvalidTokenError, type TokenAuthenticator, type TokenIdentity } from './token-authenticator.ts';
+export { type DiscoveryDocument, ServiceAccountTokenIssuer } from './token-issuer.ts';
+export { signingKey, verificationKey } from './token-keys.ts';

@@ -1,0 +1,5 @@
+export { AuthorizerChain, SUPERUSER_GROUP, superuserAuthorizer } from './authorizer-chain.ts';
+export type { AuthorizationAttributes, Authorizer, Decision } from './authorizer.ts';
+export { forbiddenError, forbiddenMessage } from './forbidden.ts';
+export { RbacAuthorizer, type RuleResolver, type UserRules } from './rbac-authorizer.ts';
+export { type Grant, type Grants, RbacIndex } from './rbac-index.ts';

@@ -1,0 +1,123 @@
+/** Puts together who may ask, what they may do, and what every write must pass: all that `createApiServer` takes. */
+import type { KubeObject } from '#machinery';
+import type { Clock, Logger, Random } from '#platform';
+import {
+  AnonymousAuthenticator,
+  type Authenticator,
+  AuthenticatorChain,
+  BootstrapTokenAuthenticator,
+  ClientCertificateAuthenticator,
+  type DiscoveryDocument,
+  RequestHeaderAuthenticator,
+  type RequestHeaderOptions,
+  ServiceAccountAuthenticator,
+  ServiceAccountTokenIssuer,
+  signingKey,
+  type TokenAuthenticator,
+  TokenAuthenticatorChain,
+  verificationKey,
+} from './authentication/index.ts';
+import {
+  AuthorizerChain,
+  type Authorizer,
+  RbacAuthorizer,
+  RbacIndex,
+  superuserAuthorizer,
+} from './authorization/index.ts';
+import { bootstrapObjects } from './bootstrap/index.ts';
+import type { CacheReader } from './reader.ts';
+
+export interface SecurityOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** `iss` of service account tokens, e.g. `https://kubernetes.default.svc.cluster.local`. */
+  readonly issuer: string;
+  /** Audiences that the API server accepts tokens for; default: the issuer. */
+  readonly audiences?: readonly string[];
+  /** Private key (PEM) that signs service account tokens. */
+  readonly signingKeyPem: string;
+  /** Further public keys whose tokens are still accepted, e.g. of before a rotation. */
+  readonly verificationKeysPem?: readonly string[];
+  /** Host and port under which clients reach the server; appears in OIDC discovery. */
+  readonly externalAddress: string;
+  /** Needed with `requestHeader`: tells users' certificates from the proxy's. */
+  readonly clientCaPem?: string;
+  readonly requestHeader?: Omit<RequestHeaderOptions, 'clock'>;
+  /** Paths open to everyone; default: health and version. */
+  readonly anonymousPaths?: readonly string[];
+}
+
+const DEFAULT_ANONYMOUS_PATHS = ['/healthz', '/livez', '/readyz', '/version'];
+
+export interface Security {
+  authenticator(reader: CacheReader): Authenticator;
+  authorizer(reader: CacheReader): Authorizer;
+  bootstrapObjects(): readonly KubeObject[];
+  /** `/.well-known/openid-configuration` and `/openid/v1/jwks`. */
+  readonly discoveryDocuments: readonly DiscoveryDocument[];
+}
+
+/** Per reader (one API server has one) the parts that share state. */
+class Parts {
+  readonly index: RbacIndex;
+  readonly authorizer: AuthorizerChain;
+  readonly tokens: TokenAuthenticator;
+
+  constructor(options: SecurityOptions, reader: CacheReader) {
+    const { clock } = options;
+    const audiences = options.audiences ?? [options.issuer];
+    this.index = new RbacIndex(reader);
+    this.authorizer = new AuthorizerChain([superuserAuthorizer, new RbacAuthorizer({ index: this.index })]);
+    this.tokens = new TokenAuthenticatorChain([
+      new ServiceAccountAuthenticator({
+        clock,
+        reader,
+        issuers: [options.issuer],
+        audiences,
+        keys: verificationKeysOf(options),
+      }),
+      new BootstrapTokenAuthenticator({ clock, reader, audiences }),
+    ]);
+  }
+}
+
+const verificationKeysOf = (options: SecurityOptions) =>
+  [options.signingKeyPem, ...(options.verificationKeysPem ?? [])].map(verificationKey);
+
+export function createSecurity(options: SecurityOptions): Security {
+  const { clock, random } = options;
+  const issuer = new ServiceAccountTokenIssuer({
+    clock,
+    random,
+    issuer: options.issuer,
+    signingKey: signingKey(options.signingKeyPem),
+    verificationKeys: verificationKeysOf(options),
+    externalAddress: options.externalAddress,
+  });
+  const partsByReader = new WeakMap<CacheReader, Parts>();
+  const partsOf = (reader: CacheReader): Parts => {
+    let parts = partsByReader.get(reader);
+    if (parts === undefined) partsByReader.set(reader, (parts = new Parts(options, reader)));
+    return parts;
+  };
+  return {
+    authenticator: (reader) =>
+      new AuthenticatorChain({
+        byConnection: [
+          ...(options.requestHeader === undefined
+            ? []
+            : [new RequestHeaderAuthenticator({ clock, ...options.requestHeader })]),
+          new ClientCertificateAuthenticator({
+            clock,
+            authoritiesPem: options.requestHeader === undefined ? undefined : options.clientCaPem,
+          }),
+        ],
+        byToken: partsOf(reader).tokens,
+        anonymous: new AnonymousAuthenticator({ paths: options.anonymousPaths ?? DEFAULT_ANONYMOUS_PATHS }),
+      }),
+    authorizer: (reader) => partsOf(reader).authorizer,
+    bootstrapObjects,
+    discoveryDocuments: [issuer.openIdConfiguration(), issuer.jsonWebKeySet()],
+  };
+}
