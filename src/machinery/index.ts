@@ -4,3 +4,4 @@ export * from './object.ts';
 export * from './request.ts';
 export type * from './schema.ts';
 export * from './status-error.ts';
+export * from './patch/index.ts';
