@@ -109,9 +109,9 @@ export function invalidObject(gk: GroupKind, name: string, errors: readonly Fiel
   const text = unique.length === 1 ? (unique[0] ?? '') : `[${unique.join(', ')}]`;
   const kindName = gk.group === '' ? gk.kind : `${gk.kind}.${gk.group}`;
   return new StatusError(422, 'Invalid', `${kindName} ${JSON.stringify(name)} is invalid: ${text}`, {
-    name,
+    ...(name === '' ? {} : { name }),
     ...(gk.group === '' ? {} : { group: gk.group }),
-    kind: gk.kind,
+    ...(gk.kind === '' ? {} : { kind: gk.kind }),
     causes: errors.map((e) => ({ reason: e.type, message: e.body, field: e.field })),
   });
 }
