@@ -20,12 +20,16 @@ import {
 import {
   AuthorizerChain,
   type Authorizer,
+  NodeAuthorizer,
+  NodeGraph,
   RbacAuthorizer,
   RbacIndex,
   superuserAuthorizer,
 } from './authorization/index.ts';
-import { bootstrapObjects } from './bootstrap/index.ts';
+import { bootstrapObjects, nodeRules } from './bootstrap/index.ts';
 import type { CacheReader } from './reader.ts';
+import type { VirtualResource } from './registry/virtual-resource.ts';
+import { reviews } from './reviews/index.ts';
 
 export interface SecurityOptions {
   readonly clock: Clock;
@@ -53,6 +57,8 @@ const DEFAULT_ANONYMOUS_PATHS = ['/healthz', '/livez', '/readyz', '/version'];
 export interface Security {
   authenticator(reader: CacheReader): Authenticator;
   authorizer(reader: CacheReader): Authorizer;
+  /** Reviews and `serviceaccounts/token`. */
+  virtualResources(reader: CacheReader): readonly VirtualResource[];
   bootstrapObjects(): readonly KubeObject[];
   /** `/.well-known/openid-configuration` and `/openid/v1/jwks`. */
   readonly discoveryDocuments: readonly DiscoveryDocument[];
@@ -66,9 +72,13 @@ class Parts {
 
   constructor(options: SecurityOptions, reader: CacheReader) {
     const { clock } = options;
-    const audiences = options.audiences ?? [options.issuer];
+    const audiences = audiencesOf(options);
     this.index = new RbacIndex(reader);
-    this.authorizer = new AuthorizerChain([superuserAuthorizer, new RbacAuthorizer({ index: this.index })]);
+    this.authorizer = new AuthorizerChain([
+      superuserAuthorizer,
+      new NodeAuthorizer({ graph: new NodeGraph(reader), rules: nodeRules() }),
+      new RbacAuthorizer({ index: this.index }),
+    ]);
     this.tokens = new TokenAuthenticatorChain([
       new ServiceAccountAuthenticator({
         clock,
@@ -81,6 +91,8 @@ class Parts {
     ]);
   }
 }
+
+const audiencesOf = (options: SecurityOptions): readonly string[] => options.audiences ?? [options.issuer];
 
 const verificationKeysOf = (options: SecurityOptions) =>
   [options.signingKeyPem, ...(options.verificationKeysPem ?? [])].map(verificationKey);
@@ -117,6 +129,15 @@ export function createSecurity(options: SecurityOptions): Security {
         anonymous: new AnonymousAuthenticator({ paths: options.anonymousPaths ?? DEFAULT_ANONYMOUS_PATHS }),
       }),
     authorizer: (reader) => partsOf(reader).authorizer,
+    virtualResources: (reader) =>
+      reviews({
+        clock,
+        reader,
+        issuer,
+        authorizer: partsOf(reader).authorizer,
+        tokens: partsOf(reader).tokens,
+        audiences: audiencesOf(options),
+      }),
     bootstrapObjects,
     discoveryDocuments: [issuer.openIdConfiguration(), issuer.jsonWebKeySet()],
   };

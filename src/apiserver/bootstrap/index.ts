@@ -4,6 +4,7 @@ import { flowControlDefaults } from './flow-control.ts';
 import { systemPriorityClasses } from './priority-classes.ts';
 import { rbacPolicy } from './rbac-policy.ts';
 
+export { nodeRules } from './node-rules.ts';
 export { AUTOUPDATE_ANNOTATION } from './rbac-policy.ts';
 export { reconcileBootstrapObject } from './reconcile.ts';
 
