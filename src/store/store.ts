@@ -60,25 +60,42 @@ export type TransactionResult =
   /** Durable, as the implementation promises, before this is returned. */
   | { readonly succeeded: true; readonly revision: Revision }
   /** `current`: what the compared keys hold now, in the order of `compare` (undefined: not there). */
-  | { readonly succeeded: false; readonly revision: Revision; readonly current: readonly (KeyValue | undefined)[] };
+  | {
+      readonly succeeded: false;
+      readonly revision: Revision;
+      readonly current: readonly (KeyValue | undefined)[];
+    };
 
 export type StoreEvent =
   | { readonly type: 'put'; readonly kv: KeyValue; readonly previous?: KeyValue }
   /** `modRevision` of the deletion; `previous` is what was there, when still held. */
-  | { readonly type: 'delete'; readonly key: string; readonly modRevision: Revision; readonly previous?: KeyValue };
+  | {
+      readonly type: 'delete';
+      readonly key: string;
+      readonly modRevision: Revision;
+      readonly previous?: KeyValue;
+    };
 
 export interface StoreWatchOptions {
-  /** First revision to deliver; absent: from now on. @throws CompactedError when no longer held. */
+  /**
+   * First revision to deliver; absent: from now on; in the future: nothing before it. When it is no longer held the
+   * watch ends with a CompactedError through `onEnd`; `watch` itself never throws.
+   */
   readonly fromRevision?: Revision;
+  /** `false`: events need not carry `previous`, which spares reading it. */
+  readonly previousValues?: boolean;
   /**
    * Called with the events of one or more whole transactions, in revision order, none twice, none left out.
+   * `revision` is that of the last of them; events outside this watch's range may have happened up to it.
    * Runs synchronously before the write that caused it is acknowledged (memory, embedded), so a cache fed by it
-   * is never behind what its own process has written. Must not throw.
+   * is never behind what its own process has written; a watch from an old revision keeps that promise as well, it
+   * reads the history in the microtask after `watch`. Never called inside `watch`. Must not throw. May call the
+   * store; what it writes is delivered after the current events have reached every watch.
    */
   readonly onEvents: (events: readonly StoreEvent[], revision: Revision) => void;
   /** Everything up to `revision` has been delivered, though nothing in this range changed. */
   readonly onProgress?: (revision: Revision) => void;
-  /** The watch ended by itself (compacted under it, store closed, connection lost beyond repair). */
+  /** The watch ended by itself (compacted under it, store closed, connection lost beyond repair). Called once. */
   readonly onEnd?: (reason: Error) => void;
 }
 
@@ -90,18 +107,40 @@ export interface StoreWatch {
 export interface Store {
   /** Newest revision this process knows of. */
   readonly revision: Revision;
+  /**
+   * True when nobody but this process can write (memory, embedded): then a cache fed by `watch` shows every
+   * acknowledged write, and a consistent read needs no question to the store.
+   */
+  readonly exclusive?: boolean;
   get(key: string, options?: RangeOptions): Promise<KeyValue | undefined>;
-  /** Keys in [start, end). `prefixEnd(p)` gives the end for a prefix. */
+  /**
+   * Keys in [start, end). `prefixEnd(p)` gives the end for a prefix. With a `limit` the next page starts at the last
+   * key followed by '\0', read at the same revision.
+   */
   range(start: string, end: string, options?: RangeOptions): Promise<RangeResult>;
+  /**
+   * Changes everything or nothing. The revision is used up only when something changed: deleting an absent key
+   * does not. @throws LeaseNotFoundError; RangeError when a limit is exceeded or a key is written twice;
+   * StoreUnavailableError (see there). An aborted signal ends the wait, not the write.
+   */
   transact(transaction: Transaction, options?: { readonly signal?: AbortSignal }): Promise<TransactionResult>;
   watch(start: string, end: string, options: StoreWatchOptions): StoreWatch;
   /** Asks for `onProgress` on every watch at or after the newest revision (etcd: RequestProgress). */
   requestProgress(): Promise<void>;
-  /** Forgets versions older than `revision`; the newest version of each live key stays. */
+  /**
+   * Forgets what no reader at or after `revision` can see; the newest version of each live key stays. `revision`
+   * itself can still be read and watched from. @throws CompactedError when it was compacted already,
+   * FutureRevisionError.
+   */
   compact(revision: Revision): Promise<void>;
-  /** Keys put with the lease are deleted when it has not been kept alive for `ttlMs`. */
+  /**
+   * Keys put with the lease are deleted, in one transaction, when it has not been kept alive for `ttlMs`. etcd counts
+   * whole seconds (rounded up) and has a least TTL of about two; a restarted store starts the TTL anew.
+   */
   grantLease(ttlMs: number): Promise<string>;
+  /** Starts the TTL anew. @throws LeaseNotFoundError. */
   keepLeaseAlive(leaseId: string): Promise<void>;
+  /** Ends the lease and deletes its keys now. @throws LeaseNotFoundError. */
   revokeLease(leaseId: string): Promise<void>;
   /** Bytes on disk (0 in memory). */
   sizeBytes(): Promise<number>;
@@ -135,8 +174,35 @@ export class StoreUnavailableError extends Error {
   }
 }
 
-/** First key after every key that starts with `prefix`. Keys are UTF-8 and compared as bytes. */
+/** A key was put with a lease that does not exist (any more). */
+export class LeaseNotFoundError extends Error {
+  readonly leaseId: string;
+  constructor(leaseId: string) {
+    super(`lease ${JSON.stringify(leaseId)} not found`);
+    this.name = 'LeaseNotFoundError';
+    this.leaseId = leaseId;
+  }
+}
+
+/** Most writes (and most compares) of one transaction: etcd's default `--max-txn-ops`. */
+export const MAX_TRANSACTION_OPERATIONS = 128;
+/** Longest key in UTF-8 bytes. */
+export const MAX_KEY_BYTES = 1_900;
+/** Largest value. A real etcd refuses more than its `--max-request-bytes` (1.5 MiB unless set). */
+export const MAX_VALUE_BYTES = 8 * 1024 * 1024;
+
+/** After every key there is. */
+const LAST_KEY = '\u{10FFFF}';
+const LAST_CODE_POINT = 0x10ffff;
+const BEFORE_SURROGATES = 0xd7ff;
+const AFTER_SURROGATES = 0xe000;
+
+/** First key after every key that starts with `prefix` ('': after every key). Keys are UTF-8 and compared as bytes. */
 export function prefixEnd(prefix: string): string {
-  const last = prefix.charCodeAt(prefix.length - 1);
-  return `${prefix.slice(0, -1)}${String.fromCharCode(last + 1)}`;
+  const points = Array.from(prefix, (character) => character.codePointAt(0) ?? 0);
+  while (points.at(-1) === LAST_CODE_POINT) points.pop();
+  const last = points.pop();
+  if (last === undefined) return LAST_KEY;
+  points.push(last === BEFORE_SURROGATES ? AFTER_SURROGATES : last + 1);
+  return String.fromCodePoint(...points);
 }

@@ -1,0 +1,5 @@
+/** etcd's model behind one interface: in memory, embedded on disk, or a real etcd. */
+export * from './store.ts';
+export { createMemoryStore } from './memory/memory-store.ts';
+export type { MemoryStoreOptions } from './memory/memory-store.ts';
+export type { HistoryLimits } from './mvcc/compaction-schedule.ts';

@@ -1,0 +1,14 @@
+import { HeldClock } from '../held-clock.ts';
+import { describeStore } from '../store.contract.ts';
+import { createMemoryStore } from './memory-store.ts';
+
+describeStore('memory', {
+  maxValueBytes: 8 * 1024 * 1024,
+  deliversBeforeAcknowledging: true,
+  modelRuns: 200,
+  open: async () => {
+    const clock = new HeldClock();
+    const store = createMemoryStore({ clock });
+    return { store, passTime: (ms) => clock.step(ms), end: () => store.close() };
+  },
+});
