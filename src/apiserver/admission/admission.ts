@@ -2,7 +2,7 @@
  * Admission: what happens to a write between decoding and validation (mutating), and right before it is stored
  * (validating). Plugins run in a fixed order; each sees the object as the ones before left it.
  */
-import type { KubeObject, ResourceTarget, UserInfo } from '#machinery';
+import type { ApiEndpoint, KubeObject, ResourceTarget, UserInfo } from '#machinery';
 
 export interface AdmissionAttributes {
   readonly operation: 'CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT';
@@ -24,4 +24,10 @@ export interface AdmissionPlugin {
   mutate?(attributes: AdmissionAttributes): KubeObject | undefined | Promise<KubeObject | undefined>;
   /** @throws StatusError to refuse. */
   validate?(attributes: AdmissionAttributes): void | Promise<void>;
+}
+
+/** What plugins need from the server beside its caches. */
+export interface AdmissionDependencies {
+  /** The server itself as its most privileged user: for a live look past the caches, and to write quota usage. */
+  readonly endpoint: ApiEndpoint;
 }
