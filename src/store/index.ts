@@ -1,5 +1,7 @@
 /** etcd's model behind one interface: in memory, embedded on disk, or a real etcd. */
 export * from './store.ts';
+export { openEmbeddedStore } from './embedded/embedded-store.ts';
+export type { EmbeddedStoreOptions } from './embedded/embedded-store.ts';
 export { createMemoryStore } from './memory/memory-store.ts';
 export type { MemoryStoreOptions } from './memory/memory-store.ts';
 export type { HistoryLimits } from './mvcc/compaction-schedule.ts';

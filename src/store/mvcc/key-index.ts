@@ -20,6 +20,11 @@ export class KeyIndex {
     return this.#byKey.size;
   }
 
+  /** All nodes, in no order. */
+  [Symbol.iterator](): Iterator<KeyNode> {
+    return this.#byKey.values();
+  }
+
   find(key: string): KeyNode | undefined {
     return this.#byKey.get(key);
   }

@@ -50,6 +50,11 @@ export class LeaseTable {
     this.#leases.delete(leaseId);
   }
 
+  /** For a key found on disk. */
+  attach(key: string, leaseId: string): void {
+    this.#leases.get(leaseId)?.keys.add(key);
+  }
+
   /** Moves the key of a version just applied to that version's lease. */
   follow(version: Version): void {
     const before = version.older?.leaseId;
