@@ -12,12 +12,19 @@ export interface ResourceInfo {
   readonly shortNames: readonly string[];
   readonly categories: readonly string[];
   readonly namespaced: boolean;
+  /** False for alpha and beta versions of built-in resources: upstream serves them only when asked to. */
+  readonly servedByDefault: boolean;
   /** As discovery lists them, `watch` included. */
   readonly verbs: readonly string[];
   readonly schema: StructSchema;
   readonly subresources: readonly SubresourceInfo[];
   /** The version whose form is in the store; several versions of one resource share it. */
-  readonly storage: { readonly group: string; readonly version: string; readonly resource: string; readonly kind: string };
+  readonly storage: {
+    readonly group: string;
+    readonly version: string;
+    readonly resource: string;
+    readonly kind: string;
+  };
 }
 
 export interface SubresourceInfo {

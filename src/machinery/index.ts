@@ -1,7 +1,19 @@
 /** What an object is, generically. Nothing here knows a built-in kind. */
+export {
+  type DecodedObject,
+  type DecodeOptions,
+  decodeObject,
+  problemWarnings,
+  strictDecodingError,
+  strictDecodingMessage,
+} from './decode/decode-object.ts';
+export { applyDefaults } from './defaults.ts';
+export { formatDuration, parseDuration } from './duration.ts';
 export * from './field-error.ts';
 export * from './object.ts';
+export { parseQuantity, Quantity, QuantityError, type QuantityFormat } from './quantity.ts';
 export * from './request.ts';
 export type * from './schema.ts';
 export * from './status-error.ts';
 export * from './patch/index.ts';
+export { formatMicroTimestamp, formatTimestamp, parseTimestamp } from './timestamp.ts';

@@ -33,8 +33,20 @@ export interface ScalarSchema {
 /** Anything goes, kept as it came: RawExtension, FieldsV1, JSON, `x-kubernetes-preserve-unknown-fields`. */
 export interface AnySchema {
   readonly kind: 'any';
-  /** How protobuf carries it. Custom resources are never protobuf. */
-  readonly wire?: 'raw-extension' | 'fields-v1' | 'json';
+  /**
+   * How protobuf carries it. Custom resources are never protobuf. The `schema-or-*` three are apiextensions'
+   * JSONSchemaPropsOrArray, OrBool and OrStringArray: either the struct `alternative`, or the array, boolean or
+   * list of strings.
+   */
+  readonly wire?:
+    | 'raw-extension'
+    | 'fields-v1'
+    | 'json'
+    | 'schema-or-array'
+    | 'schema-or-bool'
+    | 'schema-or-strings';
+  /** Resolved lazily. */
+  readonly alternative?: StructSchema;
   readonly nullable?: boolean;
   readonly validation?: ValueValidation;
 }
@@ -48,6 +60,8 @@ export interface ListSchema {
   /** Strategic merge patch, from the Go struct tags; built-in kinds only. */
   readonly patchStrategy?: readonly ('merge' | 'replace' | 'retainKeys')[];
   readonly patchMergeKey?: string;
+  /** On the wire the items are field 1 of a message of their own (`ExtraValue`, `Verbs`). */
+  readonly protoWrapped?: boolean;
   readonly nullable?: boolean;
   readonly validation?: ValueValidation;
 }
@@ -88,10 +102,17 @@ export interface FieldSchema {
   readonly pointer: boolean;
   /** 0 in a custom resource. */
   readonly protoNumber: number;
-  /** Set when Go embeds the struct this field came from: it is a nested message on the wire. */
-  readonly protoInline?: { readonly number: number; readonly typeName: string };
+  /**
+   * Set when Go embeds the struct this field came from: that struct is a nested message on the wire. Outermost
+   * first; two when an embedded struct embeds another (`NamedRuleWithOperations`).
+   */
+  readonly protoInline?: readonly { readonly number: number; readonly typeName: string }[];
+  /** Name of the Go type where it is not the plain one (`v1.RestartPolicy`); decode errors quote it. */
+  readonly goType?: string;
   /** Applied when the field is absent after decoding. */
   readonly default?: unknown;
+  /** The default that OpenAPI publishes, when upstream marks one on the field (a part of `default`). */
+  readonly publishedDefault?: unknown;
   readonly enum?: readonly string[];
   /** Strategic merge of a struct field (`retainKeys`). */
   readonly patchStrategy?: readonly ('merge' | 'replace' | 'retainKeys')[];
