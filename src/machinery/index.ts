@@ -17,3 +17,4 @@ export type * from './schema.ts';
 export * from './status-error.ts';
 export * from './patch/index.ts';
 export { formatMicroTimestamp, formatTimestamp, parseTimestamp } from './timestamp.ts';
+export * from './apply/index.ts';
