@@ -90,6 +90,7 @@ async function checkFormat(database: Database): Promise<void> {
  * in this order: nobody sees what could still be lost.
  */
 class EmbeddedStore implements Store {
+  readonly exclusive = true;
   readonly #database: Database;
   readonly #logger: Logger;
   readonly #state: MvccState;
