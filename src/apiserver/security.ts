@@ -1,6 +1,7 @@
 /** Puts together who may ask, what they may do, and what every write must pass: all that `createApiServer` takes. */
 import type { KubeObject } from '#machinery';
 import type { Clock, Logger, Random } from '#platform';
+import { type AdmissionDependencies, type AdmissionPlugin, admissionPlugins } from './admission/index.ts';
 import {
   AnonymousAuthenticator,
   type Authenticator,
@@ -57,6 +58,8 @@ const DEFAULT_ANONYMOUS_PATHS = ['/healthz', '/livez', '/readyz', '/version'];
 export interface Security {
   authenticator(reader: CacheReader): Authenticator;
   authorizer(reader: CacheReader): Authorizer;
+  /** In the order in which they run. */
+  admission(reader: CacheReader, dependencies: AdmissionDependencies): readonly AdmissionPlugin[];
   /** Reviews and `serviceaccounts/token`. */
   virtualResources(reader: CacheReader): readonly VirtualResource[];
   bootstrapObjects(): readonly KubeObject[];
@@ -129,6 +132,15 @@ export function createSecurity(options: SecurityOptions): Security {
         anonymous: new AnonymousAuthenticator({ paths: options.anonymousPaths ?? DEFAULT_ANONYMOUS_PATHS }),
       }),
     authorizer: (reader) => partsOf(reader).authorizer,
+    admission: (reader, dependencies) =>
+      admissionPlugins({
+        reader,
+        clock,
+        random,
+        dependencies,
+        authorizer: partsOf(reader).authorizer,
+        index: partsOf(reader).index,
+      }),
     virtualResources: (reader) =>
       reviews({
         clock,
