@@ -1,0 +1,257 @@
+/** PersistentVolume, PersistentVolumeClaim, StorageClass, VolumeAttachment and the CSI kinds. */
+import type { KindBehaviour } from '../../kind-behaviour.ts';
+import type { coreV1, storageV1 } from '../../types/index.ts';
+import { ageColumn, nameColumn, orNone } from '../columns.ts';
+import { defineKind, type KindColumn } from '../define-kind.ts';
+
+const MODE_NAMES: Readonly<Record<string, string>> = {
+  ReadWriteOnce: 'RWO',
+  ReadOnlyMany: 'ROX',
+  ReadWriteMany: 'RWX',
+  ReadWriteOncePod: 'RWOP',
+};
+
+/** In a fixed order, each once. */
+const accessModes = (modes: readonly string[] | undefined): string =>
+  Object.keys(MODE_NAMES)
+    .filter((mode) => modes?.includes(mode))
+    .map((mode) => MODE_NAMES[mode])
+    .join(',');
+
+const volumeModeColumn: KindColumn<{ readonly spec: { readonly volumeMode?: string } }> = {
+  name: 'VolumeMode',
+  description: 'Filesystem or Block.',
+  wide: true,
+  cell: ({ spec }) => spec.volumeMode ?? '<unset>',
+};
+
+const persistentVolume = defineKind<coreV1.PersistentVolume>({
+  group: '',
+  kind: 'PersistentVolume',
+  prepareForCreate: (object) => ({ ...object, status: { phase: 'Pending' } }),
+  bumpsGeneration: () => false,
+  selectableFields: ({ metadata }) => ({ name: metadata.name }),
+  columns: [
+    nameColumn,
+    {
+      name: 'Capacity',
+      description: 'How much it holds.',
+      cell: ({ spec }) => spec.capacity?.['storage'] ?? '',
+    },
+    {
+      name: 'Access Modes',
+      description: 'How it can be mounted.',
+      cell: ({ spec }) => accessModes(spec.accessModes),
+    },
+    {
+      name: 'Reclaim Policy',
+      description: 'What happens to it when it is released.',
+      cell: ({ spec }) => spec.persistentVolumeReclaimPolicy ?? '',
+    },
+    {
+      name: 'Status',
+      description: 'Available, Bound, Released or Failed.',
+      cell: ({ metadata, status }) =>
+        metadata.deletionTimestamp === undefined ? (status.phase ?? '') : 'Terminating',
+    },
+    {
+      name: 'Claim',
+      description: 'Who has it.',
+      cell: ({ spec: { claimRef } }) =>
+        claimRef === undefined ? '' : `${claimRef.namespace}/${claimRef.name}`,
+    },
+    { name: 'StorageClass', description: 'Its class.', cell: ({ spec }) => spec.storageClassName ?? '' },
+    {
+      name: 'VolumeAttributesClass',
+      description: 'Its attributes class.',
+      cell: ({ spec }) => spec.volumeAttributesClassName ?? '<unset>',
+    },
+    { name: 'Reason', description: 'Why it is in this state.', cell: ({ status }) => status.reason ?? '' },
+    ageColumn,
+    volumeModeColumn,
+  ],
+});
+
+const persistentVolumeClaim = defineKind<coreV1.PersistentVolumeClaim>({
+  group: '',
+  kind: 'PersistentVolumeClaim',
+  prepareForCreate: (object) => ({ ...object, status: { phase: 'Pending' } }),
+  bumpsGeneration: () => false,
+  selectableFields: ({ metadata }) => ({ name: metadata.name }),
+  columns: [
+    nameColumn,
+    {
+      name: 'Status',
+      description: 'Pending, Bound or Lost.',
+      cell: ({ metadata, status }) =>
+        metadata.deletionTimestamp === undefined ? (status.phase ?? '') : 'Terminating',
+    },
+    { name: 'Volume', description: 'The volume it has.', cell: ({ spec }) => spec.volumeName ?? '' },
+    {
+      name: 'Capacity',
+      description: 'How much it holds.',
+      cell: ({ spec, status }) =>
+        (spec.volumeName ?? '') === '' ? '' : (status.capacity?.['storage'] ?? ''),
+    },
+    {
+      name: 'Access Modes',
+      description: 'How it can be mounted.',
+      cell: ({ spec, status }) => ((spec.volumeName ?? '') === '' ? '' : accessModes(status.accessModes)),
+    },
+    { name: 'StorageClass', description: 'Its class.', cell: ({ spec }) => spec.storageClassName ?? '' },
+    {
+      name: 'VolumeAttributesClass',
+      description: 'Its attributes class.',
+      cell: ({ spec }) => spec.volumeAttributesClassName ?? '<unset>',
+    },
+    ageColumn,
+    volumeModeColumn,
+  ],
+});
+
+const DEFAULT_CLASS = 'storageclass.kubernetes.io/is-default-class';
+
+const storageClass = defineKind<storageV1.StorageClass>({
+  group: 'storage.k8s.io',
+  kind: 'StorageClass',
+  bumpsGeneration: () => false,
+  columns: [
+    {
+      ...nameColumn,
+      cell: ({ metadata }) =>
+        metadata.annotations?.[DEFAULT_CLASS] === 'true' ? `${metadata.name} (default)` : metadata.name,
+    },
+    { name: 'Provisioner', description: 'Who makes the volumes.', cell: ({ provisioner }) => provisioner },
+    {
+      name: 'ReclaimPolicy',
+      description: 'What happens to released volumes.',
+      cell: ({ reclaimPolicy }) => reclaimPolicy ?? 'Delete',
+    },
+    {
+      name: 'VolumeBindingMode',
+      description: 'When a volume is chosen.',
+      cell: ({ volumeBindingMode }) => volumeBindingMode ?? '<unset>',
+    },
+    {
+      name: 'AllowVolumeExpansion',
+      description: 'Whether volumes can grow.',
+      cell: ({ allowVolumeExpansion }) => String(allowVolumeExpansion === true),
+    },
+    ageColumn,
+  ],
+});
+
+const volumeAttributesClass = defineKind<storageV1.VolumeAttributesClass>({
+  group: 'storage.k8s.io',
+  kind: 'VolumeAttributesClass',
+  bumpsGeneration: () => false,
+  columns: [
+    nameColumn,
+    { name: 'DriverName', description: 'Its driver.', cell: ({ driverName }) => driverName },
+    ageColumn,
+  ],
+});
+
+const volumeAttachment = defineKind<storageV1.VolumeAttachment>({
+  group: 'storage.k8s.io',
+  kind: 'VolumeAttachment',
+  prepareForCreate: (object) => ({ ...object, status: { attached: false } }),
+  bumpsGeneration: () => false,
+  columns: [
+    nameColumn,
+    { name: 'Attacher', format: 'name', description: 'Who attaches.', cell: ({ spec }) => spec.attacher },
+    { name: 'PV', description: 'The volume.', cell: ({ spec }) => spec.source.persistentVolumeName ?? '' },
+    { name: 'Node', description: 'The node.', cell: ({ spec }) => spec.nodeName },
+    {
+      name: 'Attached',
+      type: 'boolean',
+      description: 'Whether it is attached.',
+      cell: ({ status }) => status.attached,
+    },
+    ageColumn,
+  ],
+});
+
+const csiNode = defineKind<storageV1.CSINode>({
+  group: 'storage.k8s.io',
+  kind: 'CSINode',
+  bumpsGeneration: () => false,
+  columns: [
+    nameColumn,
+    {
+      name: 'Drivers',
+      type: 'integer',
+      description: 'Drivers on the node.',
+      cell: ({ spec }) => spec.drivers.length,
+    },
+    ageColumn,
+  ],
+});
+
+const csiDriver = defineKind<storageV1.CSIDriver>({
+  group: 'storage.k8s.io',
+  kind: 'CSIDriver',
+  columns: [
+    nameColumn,
+    {
+      name: 'AttachRequired',
+      type: 'boolean',
+      description: 'Whether volumes are attached first.',
+      cell: ({ spec }) => spec.attachRequired ?? true,
+    },
+    {
+      name: 'PodInfoOnMount',
+      type: 'boolean',
+      description: 'Whether it hears of the pod.',
+      cell: ({ spec }) => spec.podInfoOnMount ?? false,
+    },
+    {
+      name: 'StorageCapacity',
+      type: 'boolean',
+      description: 'Whether it tells its capacity.',
+      cell: ({ spec }) => spec.storageCapacity ?? false,
+    },
+    {
+      name: 'TokenRequests',
+      description: 'Audiences of the tokens it gets.',
+      cell: ({ spec }) => orUnset(spec.tokenRequests?.map((t) => t.audience)),
+    },
+    {
+      name: 'RequiresRepublish',
+      type: 'boolean',
+      description: 'Whether mounts are repeated.',
+      cell: ({ spec }) => spec.requiresRepublish ?? false,
+    },
+    {
+      name: 'Modes',
+      description: 'Persistent, Ephemeral or both.',
+      cell: ({ spec }) => orUnset(spec.volumeLifecycleModes),
+    },
+    ageColumn,
+  ],
+});
+
+const orUnset = (items: readonly string[] | undefined): string =>
+  items === undefined || items.length === 0 ? '<unset>' : items.join(',');
+
+const csiStorageCapacity = defineKind<storageV1.CSIStorageCapacity>({
+  group: 'storage.k8s.io',
+  kind: 'CSIStorageCapacity',
+  bumpsGeneration: () => false,
+  columns: [
+    nameColumn,
+    { name: 'StorageClassName', description: 'The class.', cell: ({ storageClassName }) => storageClassName },
+    { name: 'Capacity', description: 'How much is left.', cell: ({ capacity }) => orNone(capacity) },
+  ],
+});
+
+export const storageKinds: readonly KindBehaviour[] = [
+  persistentVolume,
+  persistentVolumeClaim,
+  storageClass,
+  volumeAttributesClass,
+  volumeAttachment,
+  csiNode,
+  csiDriver,
+  csiStorageCapacity,
+];
