@@ -7,9 +7,25 @@ export {
   strictDecodingError,
   strictDecodingMessage,
 } from './decode/decode-object.ts';
+export { getPath, setPath, withField } from './changed-copy.ts';
+export { deepEqual } from './deep-equal.ts';
 export { applyDefaults } from './defaults.ts';
 export { formatDuration, parseDuration } from './duration.ts';
 export * from './field-error.ts';
+export { type FieldRequirement, formatFieldSelector, parseFieldSelector } from './field-selector.ts';
+export { intOrPercent } from './int-or-percent.ts';
+export { JsonSyntaxError, type ParsedDocument, parseJson } from './json.ts';
+export {
+  compileLabelSelector,
+  formatLabelSelector,
+  type LabelRequirement,
+  type LabelSelectorObject,
+  labelSelectorMatches,
+  type ParsedLabelSelector,
+  parseLabelSelector,
+  requirementsOf,
+} from './label-selector.ts';
+export * from './names.ts';
 export * from './object.ts';
 export { parseQuantity, Quantity, QuantityError, type QuantityFormat } from './quantity.ts';
 export * from './request.ts';
@@ -18,3 +34,4 @@ export * from './status-error.ts';
 export * from './patch/index.ts';
 export { formatMicroTimestamp, formatTimestamp, parseTimestamp } from './timestamp.ts';
 export * from './apply/index.ts';
+export { parseYaml, YamlSyntaxError } from './yaml.ts';

@@ -194,7 +194,8 @@ export const isConflict = (e: unknown): boolean => isStatusError(e) && e.reason 
 export const isForbidden = (e: unknown): boolean => isStatusError(e) && e.reason === 'Forbidden';
 export const isInvalid = (e: unknown): boolean => isStatusError(e) && e.reason === 'Invalid';
 /** True for both 410 reasons: a watch or list must start over. */
-export const isExpired = (e: unknown): boolean => isStatusError(e) && (e.reason === 'Expired' || e.reason === 'Gone');
+export const isExpired = (e: unknown): boolean =>
+  isStatusError(e) && (e.reason === 'Expired' || e.reason === 'Gone');
 /** The namespace is being deleted and takes no new objects (cause `NamespaceTerminating`). */
 export const isNamespaceTerminating = (e: unknown): boolean =>
   isForbidden(e) &&
