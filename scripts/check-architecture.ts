@@ -35,7 +35,7 @@ function roomOf(file: string): string {
 }
 
 function checkImport(file: string, room: string, specifier: string): string | undefined {
-  const isTest = /\.(test|contract)\.ts$/.test(file);
+  const isTest = /\.(test|contract|fixture)\.ts$|\/fixtures\//.test(file);
   if (specifier.startsWith('.')) {
     const target = resolve(dirname(file), specifier);
     const targetRoom = target.startsWith(source) ? roomOf(target) : undefined;
@@ -70,7 +70,7 @@ function checkFile(file: string): readonly string[] {
   if (lines > MAX_LINES && !name.startsWith('src/api/types/')) {
     problems.push(`${name}: ${lines} lines; past ${MAX_LINES} a file is two ideas`);
   }
-  if (MACHINE_ROOMS.includes(room) || /\.(test|contract)\.ts$/.test(file)) return problems;
+  if (MACHINE_ROOMS.includes(room) || /\.(test|contract|fixture)\.ts$|\/fixtures\//.test(file)) return problems;
   for (const [index, line] of codeOnly(text).split('\n').entries()) {
     for (const [pattern, instead] of BANNED_GLOBALS) {
       if (pattern.test(line)) problems.push(`${name}:${index + 1}: ${pattern.source}: use ${instead}`);
