@@ -61,7 +61,12 @@ export interface ResourceClient<T> {
   delete(name: string, options?: DeleteOptions & CallOptions): Promise<void>;
   deleteCollection(options?: DeleteOptions & ListOptions & CallOptions): Promise<void>;
   /** Any other subresource: `scale`, `binding`, `eviction`, `token`. */
-  createSubresource<R = KubeObject>(name: string, subresource: string, body: unknown, options?: CallOptions): Promise<R>;
+  createSubresource<R = KubeObject>(
+    name: string,
+    subresource: string,
+    body: unknown,
+    options?: CallOptions,
+  ): Promise<R>;
   getSubresource<R = KubeObject>(name: string, subresource: string, options?: CallOptions): Promise<R>;
   updateSubresource<R = KubeObject>(
     name: string,

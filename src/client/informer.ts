@@ -44,12 +44,16 @@ export interface InformerFactory {
 }
 
 /** `namespace/name`, or `name` for cluster-scoped objects. */
-export function objectKey(object: { readonly metadata: { readonly namespace?: string; readonly name?: string } }): string {
+export function objectKey(object: {
+  readonly metadata: { readonly namespace?: string; readonly name?: string };
+}): string {
   const { namespace, name = '' } = object.metadata;
   return namespace === undefined || namespace === '' ? name : `${namespace}/${name}`;
 }
 
 export function splitKey(key: string): { readonly namespace: string; readonly name: string } {
   const slash = key.indexOf('/');
-  return slash < 0 ? { namespace: '', name: key } : { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
+  return slash < 0
+    ? { namespace: '', name: key }
+    : { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
 }

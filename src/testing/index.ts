@@ -1,0 +1,4 @@
+/** For tests of code that talks to a cluster: the clock held by the test, dice that fall the same way every time. */
+export { seededRandom } from './seeded-random.ts';
+export { VirtualClock } from './virtual-clock.ts';
+export type { VirtualClockOptions } from './virtual-clock.ts';
