@@ -1,5 +1,5 @@
 /** How a refused request is worded; clients and conformance compare these texts. */
-import { forbidden, type StatusError } from '#machinery';
+import { forbidden, StatusError } from '#machinery';
 import type { AuthorizationAttributes } from './authorizer.ts';
 
 const quote = (text: string): string => JSON.stringify(text);
@@ -24,9 +24,8 @@ export function forbiddenMessage(attributes: AuthorizationAttributes): string {
 /** The 403 for a request that no authorizer allowed; `reason` is the last decision's. */
 export function forbiddenError(attributes: AuthorizationAttributes, reason: string): StatusError {
   const message = forbiddenMessage(attributes);
-  return forbidden(
-    { group: attributes.group ?? '', resource: attributes.resource ?? '' },
-    attributes.name ?? '',
-    reason === '' ? message : `${message}: ${reason}`,
-  );
+  const why = reason === '' ? message : `${message}: ${reason}`;
+  const { path, group = '', resource = '', name = '' } = attributes;
+  if (path !== undefined) return new StatusError(403, 'Forbidden', `forbidden: ${why}`, {});
+  return forbidden({ group, resource }, name, why);
 }
