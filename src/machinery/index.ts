@@ -27,6 +27,19 @@ export {
 } from './label-selector.ts';
 export * from './names.ts';
 export * from './object.ts';
+export {
+  decodeProtobuf,
+  decodeProtobufMessage,
+  decodeProtobufObject,
+  encodeProtobuf,
+  encodeProtobufList,
+  encodeProtobufMessage,
+  encodeProtobufWatchEvent,
+  hasProtobufMagic,
+  type ProtobufEnvelope,
+  type ProtobufListMeta,
+} from './protobuf/envelope.ts';
+export { ProtobufError } from './protobuf/wire-reader.ts';
 export { parseQuantity, Quantity, QuantityError, type QuantityFormat } from './quantity.ts';
 export * from './request.ts';
 export type * from './schema.ts';
@@ -35,3 +48,4 @@ export * from './patch/index.ts';
 export { formatMicroTimestamp, formatTimestamp, parseTimestamp } from './timestamp.ts';
 export * from './apply/index.ts';
 export { parseYaml, YamlSyntaxError } from './yaml.ts';
+export * from './structural/index.ts';

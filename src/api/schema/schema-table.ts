@@ -141,20 +141,18 @@ class TableField implements FieldSchema {
   }
 }
 
-function fieldsOf(id: string, inline: NonNullable<FieldSchema['protoInline']>): FieldSchema[] {
+function fieldsOf(id: string, inline: NonNullable<FieldSchema['protoInline']>, onWire = true): FieldSchema[] {
   const fields: FieldSchema[] = [];
   for (const row of schemaFacts.t[id]?.[0] ?? []) {
-    const [name, type, flags, protoNumber] = row;
+    const [name, type, flags, protoNumber, extras] = row;
     if (flags.includes('I') && name === '') {
       const embedded = type.slice(1);
-      fields.push(
-        ...fieldsOf(
-          embedded,
-          protoNumber === 0 ? inline : [...inline, { number: protoNumber, typeName: openApiName(embedded) }],
-        ),
-      );
+      // TypeMeta is embedded without a number: what an object is stands in its envelope.
+      const path =
+        protoNumber === 0 ? inline : [...inline, { number: protoNumber, typeName: openApiName(embedded) }];
+      fields.push(...fieldsOf(embedded, path, onWire && protoNumber > 0));
     } else {
-      fields.push(new TableField(id, row, inline));
+      fields.push(new TableField(id, onWire ? row : [name, type, flags, 0, extras], inline));
     }
   }
   return fields;
