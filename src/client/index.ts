@@ -16,3 +16,13 @@ export { resources } from './resources.ts';
 export { retryOnConflict } from './retry.ts';
 export { createWorkQueue } from './work-queue.ts';
 export type { WorkQueue, WorkQueueOptions } from './work-queue.ts';
+export { createEventRecorder } from './event-recorder.ts';
+export type {
+  EventRecorder,
+  EventRecorderOptions,
+  EventSubject,
+  EventTarget,
+  EventType,
+} from './event-recorder.ts';
+export { createLeaderElector } from './leader-election.ts';
+export type { LeaderElectionOptions, LeaderElector } from './leader-election.ts';

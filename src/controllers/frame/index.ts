@@ -1,0 +1,5 @@
+export * from './controller.ts';
+export * from './expectations.ts';
+export * from './ownership.ts';
+export * from './run-controllers.ts';
+export * from './slow-start.ts';
