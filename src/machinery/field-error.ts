@@ -73,7 +73,7 @@ export const fieldForbidden = (path: FieldPath | string, detail: string): FieldE
   make('FieldValueForbidden', path, withDetail('Forbidden', detail));
 export const fieldNotFound = (path: FieldPath | string, value: unknown): FieldError =>
   make('FieldValueNotFound', path, `Not found: ${quote(value)}`);
-/** Supported values are printed sorted and quoted. */
+/** Supported values are printed quoted, in the order given: upstream sorts a set before it gets here. */
 export const notSupported = (
   path: FieldPath | string,
   value: unknown,
@@ -84,18 +84,21 @@ export const notSupported = (
     path,
     withDetail(
       `Unsupported value: ${quote(value)}`,
-      supported.length === 0
-        ? ''
-        : `supported values: ${[...supported]
-            .sort()
-            .map((s) => JSON.stringify(s))
-            .join(', ')}`,
+      supported.length === 0 ? '' : `supported values: ${supported.map((s) => JSON.stringify(s)).join(', ')}`,
     ),
   );
 export const tooLong = (path: FieldPath | string, maxLength: number): FieldError =>
-  make('FieldValueTooLong', path, `Too long: may not be more than ${maxLength} bytes`);
+  make(
+    'FieldValueTooLong',
+    path,
+    `Too long: may not be more than ${maxLength} ${maxLength === 1 ? 'byte' : 'bytes'}`,
+  );
 export const tooMany = (path: FieldPath | string, actual: number, max: number): FieldError =>
-  make('FieldValueTooMany', path, `Too many: ${actual}: must have at most ${max} items`);
+  make(
+    'FieldValueTooMany',
+    path,
+    `Too many: ${actual}: must have at most ${max} ${max === 1 ? 'item' : 'items'}`,
+  );
 export const typeInvalid = (path: FieldPath | string, value: unknown, detail: string): FieldError =>
   make('FieldValueTypeInvalid', path, withDetail(`Invalid value: ${quote(value)}`, detail));
 
