@@ -11,6 +11,8 @@ export interface FileStat {
 /** The file operations that volumes, logs and configuration need. Paths are absolute; errors are Node's (`code: 'ENOENT'`). */
 export interface Files {
   readFile(path: string): Promise<Buffer>;
+  /** Up to `length` bytes from `offset`; fewer when the file ends before. For logs, which grow and are large. */
+  readRange(path: string, offset: number, length: number): Promise<Buffer>;
   /** Whole content, in place. For a reader that must never see half a file use `replaceFile`. */
   writeFile(path: string, data: Uint8Array | string, options?: { readonly mode?: number }): Promise<void>;
   /** Writes a sibling, syncs it to disk, renames it over `path`. */

@@ -42,6 +42,15 @@ async function replaceFile(
 /** The machine's files. */
 export const nodeFiles: Files = {
   readFile: (path) => fs.readFile(path),
+  async readRange(path, offset, length) {
+    const handle = await fs.open(path, 'r');
+    try {
+      const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(length), 0, length, offset);
+      return buffer.subarray(0, bytesRead);
+    } finally {
+      await handle.close();
+    }
+  },
   async writeFile(path, data, { mode } = {}) {
     await fs.writeFile(path, data, mode === undefined ? {} : { mode });
     if (mode !== undefined) await fs.chmod(path, mode);

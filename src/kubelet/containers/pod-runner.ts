@@ -1,0 +1,439 @@
+/**
+ * Carries out what `computePodActions` says: makes the sandbox, kills and starts containers, and remembers why a
+ * container could not be started.
+ */
+import type { coreV1 } from '#api';
+import type { DnsConfig, Image, PodSandboxConfig, RuntimeService } from '#cri';
+import type { Clock, Files, Logger } from '#platform';
+import { kernelHostname, podHostname } from '../dns/pod-hostname.ts';
+import { type ClusterDns, podDns } from '../dns/pod-dns.ts';
+import { type EventSink, podTarget } from '../events.ts';
+import { goDuration } from '../go-text.ts';
+import { ImageError, type ImagePuller, type PullMemory } from '../images/image-puller.ts';
+import { type Container, describePod, isHostNetwork, isSidecar, type Pod, podUid } from '../pods/pod-spec.ts';
+import { latestContainer, type RuntimeContainer, type RuntimePod } from '../pods/runtime-pod.ts';
+import type { RuntimePods } from '../pods/runtime-pods.ts';
+import type { WaitingReason } from '../status/container-statuses.ts';
+import type { ContainerConfigs } from './container-config.ts';
+import { containerHash } from './container-hash.ts';
+import type { ContainerKiller } from './container-killer.ts';
+import type { LifecycleHooks } from './lifecycle-hooks.ts';
+import { computePodActions, type PodActions, type ProbeResults } from './pod-actions.ts';
+import type { RestartBackoff } from './restart-backoff.ts';
+import { podLogFolder, sandboxConfig } from './sandbox-config.ts';
+
+/** What the kubelet remembers about one pod between syncs. */
+export interface PodMemory {
+  readonly restarts: RestartBackoff;
+  readonly pulls: PullMemory;
+  /** By container name. */
+  readonly waiting: Map<string, WaitingReason>;
+}
+
+export interface SyncOutcome {
+  /** Something could not be done and should be tried again. */
+  readonly failed: boolean;
+  /** When trying again makes sense; undefined: at the usual pace. */
+  readonly retryAfterMs: number | undefined;
+  /** Something was started, stopped or removed. */
+  readonly changed: boolean;
+}
+
+export interface PodRunnerOptions {
+  readonly runtime: RuntimeService;
+  readonly pods: RuntimePods;
+  readonly puller: ImagePuller;
+  readonly configs: ContainerConfigs;
+  readonly killer: ContainerKiller;
+  readonly hooks: LifecycleHooks;
+  readonly events: EventSink;
+  readonly files: Files;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly clusterDns: ClusterDns;
+  readonly hostDns: () => Promise<DnsConfig>;
+  readonly logRoot: string;
+  /** Path of the pod's cgroup; empty without cgroups. */
+  readonly cgroupParent: (pod: Pod) => string;
+  /** Runtime handler of the pod's RuntimeClass. @throws when there is none of that name. */
+  readonly runtimeHandler: (pod: Pod) => Promise<string>;
+  readonly pullSecrets: (pod: Pod) => Promise<readonly coreV1.Secret[]>;
+}
+
+export interface SyncContext {
+  readonly memory: PodMemory;
+  readonly probes: ProbeResults;
+  readonly signal: AbortSignal;
+  /** The sandbox is up and has its addresses. */
+  readonly onSandboxReady: () => Promise<void>;
+}
+
+/** A step on the way to a running container failed; `reason` goes to the waiting state. */
+class StartError extends Error {
+  readonly reason: string;
+  readonly retryAfterMs: number | undefined;
+  constructor(reason: string, message: string, retryAfterMs?: number) {
+    super(message);
+    this.reason = reason;
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+interface Attempt {
+  readonly pod: Pod;
+  readonly runtime: RuntimePod;
+  readonly context: SyncContext;
+  readonly sandboxId: string;
+  readonly sandbox: PodSandboxConfig;
+  readonly podIps: readonly string[];
+  readonly imageVolumes: ImageVolumes;
+}
+
+interface ImageVolumes {
+  readonly pulled: ReadonlyMap<string, string>;
+  readonly failed: ReadonlyMap<string, ImageError>;
+}
+
+class Tally {
+  failed = false;
+  changed = false;
+  retryAfterMs: number | undefined;
+
+  fail(retryAfterMs?: number): void {
+    this.failed = true;
+    if (retryAfterMs === undefined) return;
+    this.retryAfterMs = Math.min(this.retryAfterMs ?? retryAfterMs, retryAfterMs);
+  }
+}
+
+/** Dead incarnations of a container kept for `kubectl logs --previous` and the last state. */
+const KEPT_DEAD_CONTAINERS = 1;
+
+export class PodRunner {
+  readonly #options: PodRunnerOptions;
+
+  constructor(options: PodRunnerOptions) {
+    this.#options = options;
+  }
+
+  async sync(pod: Pod, runtime: RuntimePod, context: SyncContext): Promise<SyncOutcome> {
+    const actions = computePodActions(pod, runtime, context.probes);
+    const tally = new Tally();
+    if (actions.createSandbox && actions.sandboxId !== '') {
+      this.#tell(pod, undefined, 'Normal', 'SandboxChanged', 'Pod sandbox changed, it will be killed and re-created.');
+    }
+    if (!(await this.#kill(pod, runtime, actions, context, tally))) return tally;
+    let { sandboxId } = actions;
+    let podIps = runtime.ips;
+    const hasWork =
+      actions.createSandbox ||
+      actions.start.length + actions.startInit.length + actions.startEphemeral.length > 0;
+    if (!hasWork || (actions.killPod && !actions.createSandbox)) return tally;
+    const sandbox = await this.#sandboxConfig(pod, actions.attempt);
+    if (actions.createSandbox) {
+      const made = await this.#createSandbox(pod, sandbox, context, tally);
+      if (made === undefined) return tally;
+      sandboxId = made.id;
+      podIps = made.ips;
+      await context.onSandboxReady();
+    }
+    const imageVolumes = await this.#imageVolumes(pod, context);
+    const attempt = { pod, runtime, context, sandboxId, sandbox, podIps, imageVolumes };
+    await this.#startAll(attempt, actions, tally);
+    return tally;
+  }
+
+  /** Removes incarnations that nobody asks for any more, and sandboxes that hold none. */
+  async prune(runtime: RuntimePod, options: { readonly keep: number } = { keep: KEPT_DEAD_CONTAINERS }): Promise<void> {
+    const { runtime: service } = this.#options;
+    const dead = new Map<string, number>();
+    const left = new Set<string>();
+    for (const container of runtime.containers) {
+      const count = dead.get(container.name) ?? 0;
+      if (container.state === 'exited') dead.set(container.name, count + 1);
+      if (container.state === 'exited' && count >= options.keep) {
+        await service.removeContainer(container.id);
+        await this.#options.files.remove(container.logPath);
+      } else {
+        left.add(container.sandboxId);
+      }
+    }
+    for (const [index, sandbox] of runtime.sandboxes.entries()) {
+      const used = left.has(sandbox.id) || sandbox.state === 'SANDBOX_READY' || (index === 0 && options.keep > 0);
+      if (!used) await service.removePodSandbox(sandbox.id);
+    }
+  }
+
+  /** Returns false when the sync must stop here. */
+  async #kill(
+    pod: Pod,
+    runtime: RuntimePod,
+    actions: PodActions,
+    context: SyncContext,
+    tally: Tally,
+  ): Promise<boolean> {
+    const { killer, logger, runtime: service } = this.#options;
+    try {
+      if (actions.killPod) {
+        await killer.killPod(pod, runtime, { signal: context.signal });
+        if (runtime.sandboxes.length > 0) tally.changed = true;
+        if (actions.createSandbox) await this.#purgeInit(pod, runtime);
+        return true;
+      }
+      for (const kill of actions.kill) {
+        await killer.kill({ pod, ...kill, signal: context.signal });
+        tally.changed = true;
+      }
+      // An init container that ran more than once needs no more than its last trace.
+      for (const container of surplusInit(pod, runtime)) await service.removeContainer(container.id);
+      return true;
+    } catch (e) {
+      context.signal.throwIfAborted();
+      logger.warn({ pod: describePod(pod), err: e }, 'could not stop containers');
+      tally.fail();
+      return false;
+    }
+  }
+
+  async #purgeInit(pod: Pod, runtime: RuntimePod): Promise<void> {
+    const names = new Set((pod.spec.initContainers ?? []).map(({ name }) => name));
+    for (const { id, name } of runtime.containers) {
+      if (names.has(name)) await this.#options.runtime.removeContainer(id);
+    }
+  }
+
+  async #sandboxConfig(pod: Pod, attempt: number): Promise<PodSandboxConfig> {
+    const { clusterDns, hostDns, logRoot, cgroupParent } = this.#options;
+    const { config, warnings } = podDns(pod, clusterDns, await hostDns());
+    if (attempt === 0) for (const text of warnings) this.#tell(pod, undefined, 'Warning', 'DNSConfigForming', text);
+    const hostname = kernelHostname(pod, podHostname(pod, clusterDns.domain));
+    return sandboxConfig({ pod, attempt, hostname, dns: config, logRoot, cgroupParent: cgroupParent(pod) });
+  }
+
+  async #createSandbox(
+    pod: Pod,
+    config: PodSandboxConfig,
+    context: SyncContext,
+    tally: Tally,
+  ): Promise<{ readonly id: string; readonly ips: readonly string[] } | undefined> {
+    const { runtime, pods, files, logger, runtimeHandler } = this.#options;
+    try {
+      await files.mkdir(config.logDirectory, { recursive: true });
+      const id = await runtime.runPodSandbox(config, await runtimeHandler(pod), { signal: context.signal });
+      tally.changed = true;
+      pods.noteSandbox(podUid(pod), id);
+      const status = await runtime.podSandboxStatus(id);
+      return { id, ips: isHostNetwork(pod) ? [] : status.ips };
+    } catch (e) {
+      context.signal.throwIfAborted();
+      logger.warn({ pod: describePod(pod), err: e }, 'could not create the sandbox');
+      const message = `Failed to create pod sandbox: ${(e as Error).message}`;
+      this.#tell(pod, undefined, 'Warning', 'FailedCreatePodSandBox', message);
+      tally.fail();
+      return undefined;
+    }
+  }
+
+  async #imageVolumes(pod: Pod, context: SyncContext): Promise<ImageVolumes> {
+    const pulled = new Map<string, string>();
+    const failed = new Map<string, ImageError>();
+    for (const { name, image } of pod.spec.volumes ?? []) {
+      if (image === undefined) continue;
+      try {
+        const found = await this.#ensureImage(pod, undefined, image.reference ?? '', image.pullPolicy, context);
+        pulled.set(name, found.id);
+      } catch (e) {
+        if (!(e instanceof ImageError)) throw e;
+        failed.set(name, e);
+      }
+    }
+    return { pulled, failed };
+  }
+
+  async #startAll(attempt: Attempt, actions: PodActions, tally: Tally): Promise<void> {
+    for (const container of actions.startEphemeral) await this.#start(attempt, container, tally);
+    for (const container of actions.startInit) {
+      const started = await this.#start(attempt, container, tally);
+      if (!started && !isSidecar(container)) return;
+    }
+    for (const container of actions.start) await this.#start(attempt, container, tally);
+  }
+
+  async #start(attempt: Attempt, container: Container, tally: Tally): Promise<boolean> {
+    const { pod, context } = attempt;
+    const { memory, signal } = context;
+    try {
+      await this.#tryStart(attempt, container);
+      memory.waiting.delete(container.name);
+      tally.changed = true;
+      return true;
+    } catch (e) {
+      signal.throwIfAborted();
+      if (!(e instanceof StartError)) throw e;
+      memory.waiting.set(container.name, { reason: e.reason, message: e.message });
+      this.#options.logger.info(
+        { pod: describePod(pod), container: container.name, reason: e.reason, detail: e.message },
+        'container not started',
+      );
+      tally.fail(e.retryAfterMs);
+      return false;
+    }
+  }
+
+  /** @throws StartError */
+  async #tryStart(attempt: Attempt, container: Container): Promise<void> {
+    const { pod, context, sandboxId, sandbox } = attempt;
+    const { runtime, configs } = this.#options;
+    this.#backOff(attempt, container);
+    this.#checkImageVolumes(attempt, container);
+    const image = await this.#imageFor(attempt, container);
+    const previous = latestContainer(attempt.runtime, container.name);
+    const restartCount = previous === undefined ? await this.#loggedRestarts(pod, container) : previous.restartCount + 1;
+    const targetId = this.#target(attempt, container);
+    const config = await this.#step(pod, container, 'CreateContainerConfigError', () =>
+      configs.build({
+        pod,
+        container,
+        image,
+        restartCount,
+        podIps: attempt.podIps,
+        imageVolumes: attempt.imageVolumes.pulled,
+        ...(targetId === undefined ? {} : { targetId }),
+      }),
+    );
+    context.signal.throwIfAborted();
+    const id = await this.#step(pod, container, 'CreateContainerError', () =>
+      runtime.createContainer(sandboxId, config, sandbox, { signal: context.signal }),
+    );
+    this.#tell(pod, container, 'Normal', 'Created', 'Container created');
+    await this.#step(pod, container, 'RunContainerError', () =>
+      runtime.startContainer(id, { signal: context.signal }),
+    );
+    this.#tell(pod, container, 'Normal', 'Started', 'Container started');
+    if (container.lifecycle?.postStart !== undefined) await this.#postStart(attempt, container, id);
+  }
+
+  async #step<T>(pod: Pod, container: Container, reason: string, run: () => Promise<T>): Promise<T> {
+    try {
+      return await run();
+    } catch (e) {
+      const { message } = e as Error;
+      this.#tell(pod, container, 'Warning', 'Failed', `Error: ${message}`);
+      throw new StartError(reason, message);
+    }
+  }
+
+  #backOff({ pod, runtime, context }: Attempt, container: Container): void {
+    const dead = runtime.containers.find(({ name, state }) => name === container.name && state === 'exited');
+    if (dead === undefined) return;
+    const { restarts } = context.memory;
+    const key = `${container.name}/${containerHash(container)}`;
+    const sinceMs = Number(dead.finishedAt / 1_000_000n);
+    const leftMs = restarts.remainingMs(key, sinceMs);
+    if (leftMs === 0) {
+      restarts.next(key, sinceMs);
+      return;
+    }
+    const about = `restarting failed container`;
+    this.#tell(
+      pod,
+      container,
+      'Warning',
+      'BackOff',
+      `Back-off ${about} ${container.name} in pod ${describePod(pod)}`,
+    );
+    const delay = goDuration(restarts.delayMs(key));
+    throw new StartError(
+      'CrashLoopBackOff',
+      `back-off ${delay} ${about}=${container.name} pod=${describePod(pod)}`,
+      leftMs,
+    );
+  }
+
+  #checkImageVolumes({ pod, imageVolumes }: Attempt, container: Container): void {
+    for (const { name } of container.volumeMounts ?? []) {
+      const failure = imageVolumes.failed.get(name);
+      if (failure === undefined) continue;
+      this.#tell(pod, container, 'Warning', 'Failed', `Error: ${failure.reason}`);
+      throw new StartError(failure.reason, failure.message, failure.retryAfterMs);
+    }
+  }
+
+  async #imageFor({ pod, context }: Attempt, container: Container): Promise<Image> {
+    try {
+      return await this.#ensureImage(pod, container, container.image ?? '', container.imagePullPolicy, context);
+    } catch (e) {
+      if (!(e instanceof ImageError)) throw e;
+      this.#tell(pod, container, 'Warning', 'Failed', `Error: ${e.reason}`);
+      throw new StartError(e.reason, e.message, e.retryAfterMs);
+    }
+  }
+
+  #ensureImage(
+    pod: Pod,
+    container: Container | undefined,
+    image: string,
+    policy: string | undefined,
+    context: SyncContext,
+  ): Promise<Image> {
+    return this.#options.puller.ensure({
+      pod,
+      ...(container === undefined ? {} : { container }),
+      image,
+      policy: policy ?? 'IfNotPresent',
+      secrets: () => this.#options.pullSecrets(pod),
+      memory: context.memory.pulls,
+      signal: context.signal,
+    });
+  }
+
+  /** After a reboot the runtime may have forgotten; the names of the log files have not. */
+  async #loggedRestarts(pod: Pod, container: Container): Promise<number> {
+    const { files, logRoot } = this.#options;
+    const folder = `${podLogFolder(logRoot, pod)}/${container.name}`;
+    if ((await files.stat(folder)) === undefined) return 0;
+    const counts = (await files.list(folder)).map((name) => /^(\d+)\.log/.exec(name)?.[1]);
+    return counts.reduce((most, count) => (count === undefined ? most : Math.max(most, Number(count) + 1)), 0);
+  }
+
+  #target({ pod, runtime }: Attempt, container: Container): string | undefined {
+    const name = (pod.spec.ephemeralContainers ?? []).find((one) => one.name === container.name)?.targetContainerName;
+    if (name === undefined || name === '') return undefined;
+    const target = latestContainer(runtime, name);
+    if (target !== undefined) return target.id;
+    const message = `unable to find target container ${name}`;
+    this.#tell(pod, container, 'Warning', 'Failed', `Error: ${message}`);
+    throw new StartError('CreateContainerConfigError', message);
+  }
+
+  async #postStart({ pod, context }: Attempt, container: Container, containerId: string): Promise<void> {
+    const { hooks, killer, logger } = this.#options;
+    try {
+      await hooks.run('postStart', { pod, container, containerId }, { signal: context.signal });
+    } catch (e) {
+      context.signal.throwIfAborted();
+      logger.warn({ pod: describePod(pod), container: container.name, err: e }, 'postStart hook failed');
+      // The hook's output may hold secrets: it stays out of the event.
+      this.#tell(pod, container, 'Warning', 'FailedPostStartHook', 'PostStartHook failed');
+      await killer.kill({ pod, container, id: containerId, message: 'FailedPostStartHook', signal: context.signal });
+      throw new StartError('PostStartHookError', (e as Error).message);
+    }
+  }
+
+  #tell(
+    pod: Pod,
+    container: Container | undefined,
+    type: 'Normal' | 'Warning',
+    reason: string,
+    message: string,
+  ): void {
+    this.#options.events.record(podTarget(pod, container?.name), type, reason, message);
+  }
+}
+
+function* surplusInit(pod: Pod, runtime: RuntimePod): Generator<RuntimeContainer> {
+  for (const { name } of pod.spec.initContainers ?? []) {
+    const dead = runtime.containers.filter((one) => one.name === name && one.state === 'exited');
+    yield* dead.slice(1);
+  }
+}

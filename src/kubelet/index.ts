@@ -1,0 +1,10 @@
+/** The node's agent: pod workers, probes, volumes, status, node server. */
+export type { CgroupManager } from './cgroups/cgroup-manager.ts';
+export type { EventSink, EventTarget } from './events.ts';
+export { createKubelet } from './kubelet.ts';
+export type { Kubelet } from './kubelet.ts';
+export { readMachineInfo } from './node/machine-info.ts';
+export type { MachineInfo } from './node/machine-info.ts';
+export type { KubeletOptions } from './options.ts';
+export type { ProbeAnswer, ProbeRunner, ProbeTarget } from './probes/probe.ts';
+export * from './simulated/index.ts';
