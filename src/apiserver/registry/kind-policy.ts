@@ -1,0 +1,94 @@
+/**
+ * The ways in which kinds differ under the generic verbs, as upstream's strategies and stores have them
+ * (`AllowCreateOnUpdate`, `AllowUnconditionalUpdate`, `ReturnDeletedObject`, `DefaultGarbageCollectionPolicy`).
+ * Keys are `group/resource`; the core group is empty.
+ */
+export interface KindPolicy {
+  /** PUT on a name that does not exist creates it. */
+  readonly createsOnUpdate: boolean;
+  /** An update without `resourceVersion` overwrites whatever is there. */
+  readonly allowsUnconditionalUpdate: boolean;
+  /** DELETE answers with the deleted object instead of a Status. */
+  readonly returnsDeleted: boolean;
+  /** What happens to dependents when the caller does not say. */
+  readonly dependents: 'background' | 'orphan' | 'unsupported';
+}
+
+const CREATES_ON_UPDATE = new Set([
+  'coordination.k8s.io/leases',
+  'coordination.k8s.io/leasecandidates',
+  '/endpoints',
+  '/events',
+  '/limitranges',
+  '/services',
+  'node.k8s.io/runtimeclasses',
+  'rbac.authorization.k8s.io/clusterroles',
+  'rbac.authorization.k8s.io/clusterrolebindings',
+  'rbac.authorization.k8s.io/roles',
+  'rbac.authorization.k8s.io/rolebindings',
+]);
+
+const NEEDS_RESOURCE_VERSION = new Set([
+  'admissionregistration.k8s.io/mutatingadmissionpolicies',
+  'admissionregistration.k8s.io/mutatingadmissionpolicybindings',
+  'admissionregistration.k8s.io/mutatingwebhookconfigurations',
+  'admissionregistration.k8s.io/validatingadmissionpolicies',
+  'admissionregistration.k8s.io/validatingadmissionpolicybindings',
+  'admissionregistration.k8s.io/validatingwebhookconfigurations',
+  'apiextensions.k8s.io/customresourcedefinitions',
+  'apiregistration.k8s.io/apiservices',
+  'internal.apiserver.k8s.io/storageversions',
+  'certificates.k8s.io/clustertrustbundles',
+  'certificates.k8s.io/podcertificaterequests',
+  'coordination.k8s.io/leases',
+  'coordination.k8s.io/leasecandidates',
+  'node.k8s.io/runtimeclasses',
+  'policy/poddisruptionbudgets',
+  'resource.k8s.io/resourcepoolstatusrequests',
+  'storage.k8s.io/csidrivers',
+  'storage.k8s.io/csinodes',
+  'storage.k8s.io/csistoragecapacities',
+  'storage.k8s.io/volumeattachments',
+  'storagemigration.k8s.io/storageversionmigrations',
+]);
+
+const RETURNS_DELETED = new Set([
+  'resource.k8s.io/resourceclaimtemplates',
+  'resource.k8s.io/resourceslices',
+  'resource.k8s.io/resourceclaims',
+  'resource.k8s.io/deviceclasses',
+  'resource.k8s.io/devicetaintrules',
+  'resource.k8s.io/resourcepoolstatusrequests',
+  'storage.k8s.io/csidrivers',
+  'storage.k8s.io/storageclasses',
+  'storage.k8s.io/volumeattachments',
+  'storage.k8s.io/csinodes',
+  'storage.k8s.io/volumeattributesclasses',
+  '/resourcequotas',
+  '/persistentvolumes',
+  '/serviceaccounts',
+  '/persistentvolumeclaims',
+  '/namespaces',
+  '/pods',
+  '/services',
+  '/podtemplates',
+]);
+
+const ORPHANS_DEPENDENTS = new Set(['/replicationcontrollers', 'batch/jobs']);
+
+export function builtinPolicy(group: string, resource: string): KindPolicy {
+  const key = `${group}/${resource}`;
+  return {
+    createsOnUpdate: CREATES_ON_UPDATE.has(key),
+    allowsUnconditionalUpdate: !NEEDS_RESOURCE_VERSION.has(key),
+    returnsDeleted: RETURNS_DELETED.has(key),
+    dependents: key === '/events' ? 'unsupported' : ORPHANS_DEPENDENTS.has(key) ? 'orphan' : 'background',
+  };
+}
+
+export const CUSTOM_RESOURCE_POLICY: KindPolicy = {
+  createsOnUpdate: false,
+  allowsUnconditionalUpdate: false,
+  returnsDeleted: false,
+  dependents: 'background',
+};

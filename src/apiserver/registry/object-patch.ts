@@ -1,0 +1,121 @@
+/** What a PATCH makes of the object that is there. */
+import {
+  applyJsonPatch,
+  applyMergePatch,
+  applyServerSide,
+  applyStrategicMergePatch,
+  badRequest,
+  decodeObject,
+  type FieldValidation,
+  invalid,
+  invalidObject,
+  isStatusError,
+  type KubeObject,
+  notFound,
+  type PatchOptions,
+  type PatchType,
+  StatusError,
+  strictDecodingError,
+} from '#machinery';
+import type { ServedResource } from './served-resource.ts';
+import type { Transform } from './write-call.ts';
+
+export interface PatchRequest {
+  readonly type: PatchType;
+  /** Parsed JSON or YAML. */
+  readonly patch: unknown;
+  readonly duplicates: readonly string[];
+  readonly name: string;
+  readonly manager: string;
+  readonly subresource: string | undefined;
+  readonly options: PatchOptions;
+  readonly now: string;
+  readonly warn: (text: string) => void;
+}
+
+export function patchTransform(served: ServedResource, request: PatchRequest): Transform {
+  if (request.type === 'application/apply-patch+yaml') return (live) => apply(served, request, live);
+  return (live) => {
+    if (live === undefined) throw notFound(served.groupResource, request.name);
+    return decodePatched(served, request, patched(served, request, live));
+  };
+}
+
+function patched(served: ServedResource, request: PatchRequest, live: KubeObject): unknown {
+  switch (request.type) {
+    case 'application/json-patch+json':
+      return applyJsonPatch(live, request.patch);
+    case 'application/merge-patch+json':
+      return applyMergePatch(live, request.patch);
+    case 'application/strategic-merge-patch+json':
+      if (served.stored.isCustom) throw unsupportedPatch(served);
+      return applyStrategicMergePatch(served.schema, live, request.patch);
+    case 'application/apply-patch+yaml':
+      throw new Error('server-side apply does not patch');
+    default:
+      return request.type satisfies never;
+  }
+}
+
+export function unsupportedPatch(served: ServedResource): StatusError {
+  const types = 'application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml';
+  const supported = served.stored.isCustom ? types : `${types}, application/strategic-merge-patch+json`;
+  return new StatusError(
+    415,
+    'UnsupportedMediaType',
+    `the body of the request was in an unknown format - accepted media types include: ${supported}`,
+  );
+}
+
+/** @throws StatusError 422 when the patch turned the object into something else. */
+function decodePatched(served: ServedResource, request: PatchRequest, value: unknown): KubeObject {
+  const fieldValidation: FieldValidation = request.options.fieldValidation ?? 'Warn';
+  try {
+    const { object, problems } = decodeObject(served.schema, value, {
+      fieldValidation,
+      duplicates: request.duplicates,
+    });
+    if (problems.length > 0 && fieldValidation === 'Strict') {
+      throw invalidPatch(value, strictDecodingError(problems).message);
+    }
+    if (fieldValidation === 'Warn') for (const problem of problems) request.warn(problem);
+    return served.setDefaults(object);
+  } catch (error) {
+    if (isStatusError(error) && error.code === 400) throw invalidPatch(value, error.message);
+    throw error;
+  }
+}
+
+function invalidPatch(value: unknown, why: string): StatusError {
+  return invalidObject({ group: '', kind: '' }, '', [invalid('patch', JSON.stringify(value), why)]);
+}
+
+function apply(served: ServedResource, request: PatchRequest, live: KubeObject | undefined): KubeObject {
+  const applied = request.patch;
+  if (typeof applied !== 'object' || applied === null || Array.isArray(applied)) {
+    throw badRequest(`error decoding YAML: error converting YAML to JSON: not an object`);
+  }
+  if (live !== undefined) checkUid(served, applied as Partial<KubeObject>, live);
+  const { object } = applyServerSide({
+    schema: served.schema,
+    live,
+    applied,
+    manager: request.manager,
+    force: request.options.force === true,
+    apiVersion: served.apiVersion,
+    ...(request.subresource === undefined ? {} : { subresource: request.subresource }),
+    now: request.now,
+  });
+  const { object: decoded } = decodeObject(served.schema, object, { fieldValidation: 'Ignore' });
+  return served.setDefaults(decoded);
+}
+
+function checkUid(served: ServedResource, applied: Partial<KubeObject>, live: KubeObject): void {
+  const uid = applied.metadata?.uid;
+  if (uid === undefined || uid === '' || uid === live.metadata.uid) return;
+  throw new StatusError(
+    409,
+    'Conflict',
+    `Operation cannot be fulfilled on ${served.info.resource} "${live.metadata.name ?? ''}": uid mismatch: the provided object specified uid ${uid}, and no existing object was found`,
+  );
+}

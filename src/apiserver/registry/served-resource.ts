@@ -1,0 +1,247 @@
+/** A resource in one of the versions it is served in: decoding what clients send, converting to and from storage. */
+import type { ResourceInfo, TableColumn } from '#api';
+import {
+  apiVersionOf,
+  applyDefaults,
+  badRequest,
+  decodeObject,
+  decodeProtobufObject,
+  encodeProtobuf,
+  type FieldValidation,
+  type GroupResource,
+  isStatusError,
+  type KubeObject,
+  parseJson,
+  parseYaml,
+  StatusError,
+  strictDecodingError,
+  type StructSchema,
+} from '#machinery';
+import type { ServedVersion } from '../watch-cache/cache-entry.ts';
+import { convert } from './version-conversion.ts';
+import { BUILTIN_SCALE, type ScalePaths } from './scale-paths.ts';
+import type { StoredResource } from './stored-resource.ts';
+
+/** What a client sent: a value (in process), or bytes not looked at yet. */
+export type RequestBody =
+  | { readonly format: 'value'; readonly value: unknown }
+  | { readonly format: 'json' | 'yaml' | 'protobuf'; readonly bytes: Buffer };
+
+/** What bodies of one kind are decoded as. */
+export interface BodyKind {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly schema: StructSchema;
+}
+
+interface Parsed {
+  readonly value: unknown;
+  readonly duplicates: readonly string[];
+}
+
+export class ServedResource implements ServedVersion, BodyKind {
+  readonly info: ResourceInfo;
+  readonly stored: StoredResource;
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly isStorageVersion: boolean;
+  readonly #custom: CustomVersion | undefined;
+
+  constructor(info: ResourceInfo, stored: StoredResource, custom?: CustomVersion) {
+    this.info = info;
+    this.stored = stored;
+    this.apiVersion = apiVersionOf(info);
+    this.kind = info.kind;
+    this.isStorageVersion = info.group === stored.group && info.version === stored.version;
+    this.#custom = custom;
+  }
+
+  get schema(): StructSchema {
+    return this.info.schema;
+  }
+
+  get groupResource(): GroupResource {
+    return { group: this.info.group, resource: this.info.resource };
+  }
+
+  /** Absent: name and creation time. */
+  get columns(): readonly TableColumn[] | undefined {
+    return this.#custom?.columns ?? this.stored.behaviour?.columns;
+  }
+
+  get scalePaths(): ScalePaths {
+    return this.#custom?.scale ?? BUILTIN_SCALE;
+  }
+
+  hasSubresource(name: string): boolean {
+    return this.info.subresources.some((subresource) => subresource.name === name);
+  }
+
+  fromStorage(object: KubeObject): KubeObject {
+    if (this.#custom !== undefined) return this.#custom.fromStorage(object);
+    return this.isStorageVersion ? object : convert(object, this.info);
+  }
+
+  toStorage(object: KubeObject): KubeObject {
+    if (this.isStorageVersion) return object;
+    const { group, version } = this.stored;
+    if (this.#custom !== undefined) return { ...object, apiVersion: apiVersionOf({ group, version }) };
+    return convert(object, { group, version });
+  }
+
+  encodeProtobuf(object: KubeObject): Buffer | undefined {
+    if (this.#custom !== undefined) return undefined;
+    return encodeProtobuf(
+      { group: this.info.group, version: this.info.version, kind: this.kind },
+      this.schema,
+      object,
+    );
+  }
+
+  /** Decoded, checked against the schema and defaulted; in this version. */
+  decode(body: RequestBody, options: DecodeOptions): KubeObject {
+    return this.setDefaults(decodeBody(this, body, options));
+  }
+
+  setDefaults(object: KubeObject): KubeObject {
+    const defaulted = applyDefaults(this.schema, object);
+    return this.stored.behaviour?.setDefaults?.(defaulted) ?? defaulted;
+  }
+}
+
+/** A version of a custom resource; the definition's conversion strategy is `None`. */
+export interface CustomVersion {
+  fromStorage(object: KubeObject): KubeObject;
+  readonly scale?: ScalePaths;
+  readonly columns?: readonly TableColumn[];
+}
+
+export interface DecodeOptions {
+  readonly fieldValidation: FieldValidation;
+  readonly warn: (text: string) => void;
+}
+
+/** @throws StatusError 400 in upstream's words for anything that is not an object of this kind. */
+export function decodeBody(expected: BodyKind, body: RequestBody, options: DecodeOptions): KubeObject {
+  if (body.format === 'protobuf') return decodeProtobufBody(expected, body.bytes);
+  const wantsDuplicates = options.fieldValidation !== 'Ignore' && body.format !== 'value';
+  const { value, duplicates } = parseBody(expected, body, wantsDuplicates);
+  const typed = withExpectedType(expected, value);
+  try {
+    const { object, problems } = decodeObject(expected.schema, typed, {
+      fieldValidation: options.fieldValidation,
+      duplicates,
+    });
+    if (problems.length > 0) {
+      if (options.fieldValidation === 'Strict') throw strictDecodingError(problems);
+      if (options.fieldValidation === 'Warn') for (const problem of problems) options.warn(problem);
+    }
+    return object;
+  } catch (error) {
+    throw cannotBeHandled(expected, error);
+  }
+}
+
+function cannotBeHandled(expected: BodyKind, error: unknown): unknown {
+  if (!isStatusError(error) || error.code !== 400) return error;
+  const version = expected.apiVersion.slice(expected.apiVersion.indexOf('/') + 1);
+  const prefix = `${expected.kind} in version "${version}" cannot be handled as a ${expected.kind}: `;
+  if (error.message.includes(' cannot be handled as a ')) return error;
+  return new StatusError(400, 'BadRequest', `${prefix}${error.message}`, error.details, error);
+}
+
+function parseBody(
+  expected: BodyKind,
+  body: Exclude<RequestBody, { format: 'protobuf' }>,
+  findDuplicates: boolean,
+): Parsed {
+  if (body.format === 'value') return { value: body.value, duplicates: [] };
+  try {
+    return body.format === 'json'
+      ? parseJson(body.bytes, { findDuplicates })
+      : parseYaml(body.bytes.toString(), { findDuplicates });
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    throw badRequest(
+      `the object provided is unrecognized (must be of type ${expected.kind}): ` +
+        `couldn't get version/kind; json parse error: ${text} (${summarize(body.bytes)})`,
+    );
+  }
+}
+
+/** @throws StatusError 400 for a body that is not JSON, or with `isApply` not YAML. */
+export function parsePatch(
+  body: RequestBody,
+  isApply: boolean,
+  fieldValidation: FieldValidation,
+  warn: (text: string) => void,
+): Parsed {
+  if (body.format === 'value') return { value: body.value, duplicates: [] };
+  const findDuplicates = fieldValidation !== 'Ignore';
+  try {
+    if (!isApply) return parseJson(body.bytes, { findDuplicates });
+    const parsed = parseYaml(body.bytes.toString(), { findDuplicates });
+    if (parsed.duplicates.length > 0 && fieldValidation === 'Strict') {
+      throw badRequest(`error decoding YAML: ${strictDecodingError(parsed.duplicates).message}`);
+    }
+    for (const duplicate of parsed.duplicates) warn(duplicate);
+    return { value: parsed.value, duplicates: [] };
+  } catch (error) {
+    if (isStatusError(error)) throw error;
+    const text = error instanceof Error ? error.message : String(error);
+    throw badRequest(isApply ? `error decoding YAML: ${text}` : `error decoding patch: ${text}`);
+  }
+}
+
+/** A body may leave out `kind` and `apiVersion`, but not name others. */
+function withExpectedType(expected: BodyKind, value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw badRequest(
+      `the object provided is unrecognized (must be of type ${expected.kind}): couldn't get version/kind; ` +
+        `json parse error: json: cannot unmarshal ${jsonTypeName(value)} into Go value of type ` +
+        `struct { APIVersion string "json:\\"apiVersion,omitempty\\""; Kind string "json:\\"kind,omitempty\\"" } ` +
+        `(${summarize(Buffer.from(JSON.stringify(value) ?? ''))})`,
+    );
+  }
+  const { apiVersion = '', kind = '' } = value as { readonly apiVersion?: string; readonly kind?: string };
+  checkType(expected, apiVersion, kind);
+  if (apiVersion !== '' && kind !== '') return value as Readonly<Record<string, unknown>>;
+  return { ...value, apiVersion: expected.apiVersion, kind: expected.kind };
+}
+
+function checkType(expected: BodyKind, apiVersion: string, kind: string): void {
+  const actualVersion = apiVersion === '' ? expected.apiVersion : apiVersion;
+  if (kind !== '' && kind !== expected.kind) {
+    const version = actualVersion.slice(actualVersion.indexOf('/') + 1);
+    throw badRequest(
+      `${kind} in version "${version}" cannot be handled as a ${expected.kind}: ` +
+        `converting (${version}.${kind}) to (${expected.kind}): unknown conversion`,
+    );
+  }
+  if (actualVersion !== expected.apiVersion) {
+    throw badRequest(
+      `the API version in the data (${actualVersion}) does not match the expected API version (${expected.apiVersion})`,
+    );
+  }
+}
+
+function decodeProtobufBody(expected: BodyKind, bytes: Buffer): KubeObject {
+  const object = decodeProtobufObject(expected.schema, bytes);
+  checkType(expected, object.apiVersion, object.kind);
+  if (object.apiVersion !== '' && object.kind !== '') return object;
+  return { ...object, apiVersion: expected.apiVersion, kind: expected.kind };
+}
+
+function jsonTypeName(value: unknown): string {
+  if (Array.isArray(value)) return 'array';
+  return typeof value === 'boolean' ? 'bool' : typeof value;
+}
+
+/** The first bytes of a body, in hexadecimal when it does not look like JSON. */
+function summarize(bytes: Buffer): string {
+  const LIMIT = 30;
+  if (bytes.length === 0) return '<empty>';
+  const head = bytes.subarray(0, LIMIT);
+  const text = bytes[0] === 0x7b ? head.toString() : head.toString('hex');
+  return bytes.length > LIMIT ? `${text} ...` : text;
+}

@@ -1,0 +1,59 @@
+/** Requests on paths that are not resources. */
+import { StatusError } from '#machinery';
+import type { RequestContext } from './request-context.ts';
+
+export interface PathRoute {
+  readonly path: string;
+  /** Also everything below. Exact routes come first. */
+  readonly isPrefix?: boolean;
+  handle(context: RequestContext): void | Promise<void>;
+}
+
+export class PathHandler {
+  readonly #exact = new Map<string, PathRoute>();
+  readonly #prefixes: readonly PathRoute[];
+
+  constructor(routes: readonly PathRoute[]) {
+    for (const route of routes) this.#exact.set(route.path, route);
+    this.#prefixes = routes
+      .filter(({ isPrefix }) => isPrefix === true)
+      .sort((a, b) => b.path.length - a.path.length);
+  }
+
+  async handle(context: RequestContext): Promise<void> {
+    const { path } = context;
+    const trimmed = path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path;
+    const route =
+      this.#exact.get(path) ??
+      this.#exact.get(trimmed) ??
+      this.#prefixes.find((known) => path.startsWith(known.path));
+    if (route === undefined) throw notFoundPath();
+    const { method } = context.exchange;
+    if (method !== 'GET' && method !== 'HEAD')
+      throw new StatusError(
+        405,
+        'MethodNotAllowed',
+        'the server does not allow this method on the requested resource',
+      );
+    await route.handle(context);
+  }
+}
+
+export const notFoundPath = (): StatusError =>
+  new StatusError(404, 'NotFound', 'the server could not find the requested resource');
+
+/** Answers with text. */
+export function respondText(
+  context: RequestContext,
+  code: number,
+  text: string,
+  contentType = 'text/plain; charset=utf-8',
+): void {
+  context.exchange.respond(code, { ...context.headers, 'content-type': contentType }, Buffer.from(text));
+}
+
+export function respondJson(context: RequestContext, document: unknown): void {
+  const pretty = context.query.has('pretty');
+  const text = pretty ? JSON.stringify(document, null, 2) : JSON.stringify(document);
+  respondText(context, 200, text, 'application/json');
+}

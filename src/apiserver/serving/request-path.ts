@@ -1,0 +1,108 @@
+/**
+ * What a method and path ask for: a resource and verb, or a plain path.
+ * The grammar is upstream's RequestInfo (apiserver `pkg/endpoints/request`):
+ * `/api/v1/namespaces/default/pods/web/log`, `/apis/apps/v1/deployments`, `/api/v1/watch/pods`, `/healthz`.
+ */
+import type { ResourceTarget } from '#machinery';
+
+export type ApiVerb =
+  | 'get'
+  | 'list'
+  | 'watch'
+  | 'create'
+  | 'update'
+  | 'patch'
+  | 'delete'
+  | 'deletecollection';
+
+export type RequestPath =
+  | {
+      readonly isResource: true;
+      readonly verb: ApiVerb;
+      readonly target: ResourceTarget;
+      /** Behind the subresource, with its slash: what a proxy forwards. */
+      readonly trailingPath: string;
+    }
+  | { readonly isResource: false; readonly verb: string; readonly path: string };
+
+/** Subresources of a namespace itself; anything else behind its name is a resource in it. */
+const NAMESPACE_SUBRESOURCES = new Set(['status', 'finalize']);
+
+const METHOD_VERBS: Readonly<Record<string, ApiVerb>> = {
+  POST: 'create',
+  GET: 'get',
+  HEAD: 'get',
+  PUT: 'update',
+  PATCH: 'patch',
+  DELETE: 'delete',
+};
+
+export function parseRequestPath(method: string, path: string, isWatch: boolean): RequestPath {
+  const verb = METHOD_VERBS[method];
+  const plain: RequestPath = { isResource: false, verb: method.toLowerCase(), path };
+  if (verb === undefined || (!path.startsWith('/api/') && !path.startsWith('/apis/'))) return plain;
+  const parts = path.slice(1).split('/');
+  const isCore = parts[0] === 'api';
+  const head = isCore ? 2 : 3;
+  if (parts.length <= head || parts[head] === '') return plain;
+  const group = isCore ? '' : (parts[1] ?? '');
+  const version = parts[head - 1] ?? '';
+  let rest = parts.slice(head);
+  const isWatchPath = rest[0] === 'watch' && rest.length > 1;
+  if (isWatchPath) rest = rest.slice(1);
+  const { target, trailingPath } = locate(group, version, rest.map(decodeSegment));
+  return { isResource: true, verb: precise(verb, target, isWatch || isWatchPath), target, trailingPath };
+}
+
+function locate(
+  group: string,
+  version: string,
+  parts: readonly string[],
+): { readonly target: ResourceTarget; readonly trailingPath: string } {
+  const [first = '', second, third, fourth, ...others] = parts;
+  const isInNamespace =
+    first === 'namespaces' &&
+    second !== undefined &&
+    third !== undefined &&
+    third !== '' &&
+    !isNamespaceOwn(parts);
+  if (isInNamespace) {
+    const [subresource, ...trailing] = others;
+    const target = { group, version, namespace: second, resource: third, ...optional(fourth, subresource) };
+    return { target, trailingPath: trailingOf(trailing, others.length > 1) };
+  }
+  const namespace =
+    first === 'namespaces' && second !== undefined && second !== '' ? { namespace: second } : {};
+  const trailing = fourth === undefined ? [] : [fourth, ...others];
+  const target = { group, version, resource: first, ...namespace, ...optional(second, third) };
+  return { target, trailingPath: trailingOf(trailing, fourth !== undefined) };
+}
+
+const isNamespaceOwn = (parts: readonly string[]): boolean =>
+  parts.length === 3 && NAMESPACE_SUBRESOURCES.has(parts[2] ?? '');
+
+function optional(name: string | undefined, subresource: string | undefined): Partial<ResourceTarget> {
+  return {
+    ...(name === undefined || name === '' ? {} : { name }),
+    ...(subresource === undefined || subresource === '' ? {} : { subresource }),
+  };
+}
+
+const trailingOf = (parts: readonly string[], isPresent: boolean): string =>
+  isPresent ? `/${parts.join('/')}` : '';
+
+function precise(verb: ApiVerb, target: ResourceTarget, isWatch: boolean): ApiVerb {
+  if (verb === 'get' && isWatch && target.subresource === undefined) return 'watch';
+  if (target.name !== undefined) return verb;
+  if (verb === 'get') return 'list';
+  return verb === 'delete' ? 'deletecollection' : verb;
+}
+
+function decodeSegment(segment: string): string {
+  if (!segment.includes('%')) return segment;
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment;
+  }
+}

@@ -1,0 +1,23 @@
+/** `/version`: the API this server implements, and what it runs on. */
+export interface VersionInfo {
+  readonly [field: string]: string;
+}
+
+/** `platform`: `linux/amd64`. */
+export function versionInfo(platform: string): VersionInfo {
+  return {
+    major: '1',
+    minor: '36',
+    emulationMajor: '1',
+    emulationMinor: '36',
+    minCompatibilityMajor: '1',
+    minCompatibilityMinor: '35',
+    gitVersion: 'v1.36.3',
+    gitCommit: '',
+    gitTreeState: 'clean',
+    buildDate: '',
+    goVersion: '',
+    compiler: 'k8ts',
+    platform,
+  };
+}

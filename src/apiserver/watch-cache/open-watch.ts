@@ -1,0 +1,131 @@
+/**
+ * Where a watch starts. What it has to be shown first is gathered here; from then on it hears of changes from its
+ * group, in the same turn, so that nothing falls between.
+ */
+import { expired } from '#machinery';
+import { CompactedError, prefixEnd, type Revision, type StoreEvent, type StoreWatch } from '#store';
+import { CacheEvent, type ChangeType } from './cache-event.ts';
+import { parseResourceVersion, waitForRevision } from './list-page.ts';
+import { entryOf, type ResourceCache } from './resource-cache.ts';
+import type { Selection } from './selection.ts';
+import { changeFor, type WatcherGroup } from './subscriptions.ts';
+
+export interface WatchStart {
+  readonly resourceVersion?: string | undefined;
+  readonly sendInitialEvents?: boolean | undefined;
+}
+
+export interface Shown {
+  readonly event: CacheEvent;
+  readonly type: ChangeType;
+}
+
+export interface OpenedWatch {
+  /** To be shown before anything else, in order. */
+  readonly initial: readonly Shown[];
+  /** Set when a bookmark must end the initial events. */
+  readonly initialEventsEnd: Revision | undefined;
+  /** Everything up to here is covered by `initial`. */
+  readonly revision: Revision;
+  /** Where to join. To be asked for, and joined, in the turn of `onOpen`. */
+  group(): WatcherGroup;
+}
+
+/**
+ * Calls `onOpen` synchronously at the moment from which the watcher must have joined.
+ * @throws StatusError 410 when the start is no longer held, 504 when it lies in the future.
+ */
+export async function openWatch(
+  cache: ResourceCache,
+  selection: Selection,
+  start: WatchStart,
+  onOpen: (opened: OpenedWatch) => void,
+): Promise<void> {
+  const text = start.resourceVersion ?? '';
+  const asked = text === '' ? undefined : parseResourceVersion(text);
+  if (asked === undefined) await cache.fresh();
+  else await cache.load();
+  const wantsState = start.sendInitialEvents === true || (start.sendInitialEvents === undefined && !asked);
+  if (wantsState) {
+    if (asked !== undefined && asked > 0) await waitForRevision(cache, asked);
+    onOpen(opened(cache, selection, currentState(cache, selection), start.sendInitialEvents === true));
+    return;
+  }
+  // `sendInitialEvents=false` without a version means: from now on.
+  const from = asked === undefined || asked === 0 ? cache.revision : asked;
+  const { floor } = cache.ring;
+  const past = from < floor ? await fromStore(cache, from, floor) : [];
+  // While the store was read the ring may have moved on past what was asked for.
+  if (Math.max(from, floor) < cache.ring.floor)
+    throw expired(`too old resource version: ${from} (${cache.ring.floor})`);
+  const recent = cache.ring.after(from < floor ? floor : from);
+  const shown: Shown[] = [];
+  for (const event of [...past, ...recent]) {
+    const type = changeFor(selection, event);
+    if (type !== undefined) shown.push({ event, type });
+  }
+  onOpen(opened(cache, selection, shown, false));
+}
+
+function opened(
+  cache: ResourceCache,
+  selection: Selection,
+  initial: readonly Shown[],
+  end: boolean,
+): OpenedWatch {
+  const { revision } = cache;
+  return {
+    initial,
+    initialEventsEnd: end ? revision : undefined,
+    revision,
+    group: () => cache.group(selection),
+  };
+}
+
+function currentState(cache: ResourceCache, selection: Selection): readonly Shown[] {
+  const shown: Shown[] = [];
+  for (const entry of cache.inNamespace(selection.namespace)) {
+    if (!selection.matches(entry)) continue;
+    shown.push({ event: new CacheEvent(entry.revision, entry, undefined), type: 'ADDED' });
+  }
+  return shown;
+}
+
+/** Changes in (from, to], which the ring no longer has, out of the store's history. */
+async function fromStore(cache: ResourceCache, from: Revision, to: Revision): Promise<readonly CacheEvent[]> {
+  const { store } = cache.hub;
+  const events: CacheEvent[] = [];
+  let watch: StoreWatch | undefined;
+  try {
+    await new Promise<void>((resolve, reject) => {
+      watch = store.watch(cache.prefix, prefixEnd(cache.prefix), {
+        fromRevision: from + 1,
+        onEvents: (batch, revision) => {
+          for (const event of batch) {
+            const change = changeOf(cache, event);
+            if (change.revision <= to) events.push(change);
+          }
+          if (revision >= to) resolve();
+        },
+        onProgress: (revision) => {
+          if (revision >= to) resolve();
+        },
+        onEnd: reject,
+      });
+      store.requestProgress().catch(reject);
+    });
+  } catch (error) {
+    if (!(error instanceof CompactedError)) throw error;
+    throw expired(`too old resource version: ${from} (${Math.max(error.compactRevision, from + 1)})`);
+  } finally {
+    watch?.close();
+  }
+  return events;
+}
+
+function changeOf(cache: ResourceCache, event: StoreEvent): CacheEvent {
+  const key = (event.type === 'put' ? event.kv.key : event.key).slice(cache.prefix.length);
+  const previous = event.previous === undefined ? undefined : entryOf(key, event.previous);
+  if (event.type === 'delete') return new CacheEvent(event.modRevision, undefined, previous);
+  return new CacheEvent(event.kv.modRevision, entryOf(key, event.kv), previous);
+}
