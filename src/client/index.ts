@@ -26,3 +26,8 @@ export type {
 } from './event-recorder.ts';
 export { createLeaderElector } from './leader-election.ts';
 export type { LeaderElectionOptions, LeaderElector } from './leader-election.ts';
+export { ConnectionError } from './http/connection.ts';
+export { httpEndpoint } from './http/http-endpoint.ts';
+export type { HttpEndpoint, HttpEndpointOptions } from './http/http-endpoint.ts';
+export { KubeconfigError, loadKubeconfig } from './http/load-kubeconfig.ts';
+export type { KubeconfigAccess } from './http/load-kubeconfig.ts';
