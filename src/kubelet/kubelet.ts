@@ -82,7 +82,10 @@ class NodeKubelet implements Kubelet {
     this.#options = options;
     this.nodeName = nodeName;
     this.#now = () => formatTime(clock.now());
-    this.#folders = new PodFolders(options.rootDir ?? DEFAULT_ROOT_DIR, options.memoryDir ?? DEFAULT_MEMORY_DIR);
+    this.#folders = new PodFolders(
+      options.rootDir ?? DEFAULT_ROOT_DIR,
+      options.memoryDir ?? DEFAULT_MEMORY_DIR,
+    );
     this.#logRoot = options.logDir ?? DEFAULT_LOG_DIR;
     this.#podInformer = informers.for(resources.pods, { fieldSelector: `spec.nodeName=${nodeName}` });
     this.#nodeInformer = informers.for(resources.nodes, { fieldSelector: `metadata.name=${nodeName}` });
@@ -103,7 +106,11 @@ class NodeKubelet implements Kubelet {
     this.#agent = agent;
     await agent.start();
     this.#compose(agent);
-    await Promise.all([this.#podInformer.synced(), this.#nodeInformer.synced(), this.#serviceInformer.synced()]);
+    await Promise.all([
+      this.#podInformer.synced(),
+      this.#nodeInformer.synced(),
+      this.#serviceInformer.synced(),
+    ]);
     await this.runtimePods.start((uid) => this.#observeRuntime(uid));
     this.#objects.onChange((users) => users.forEach((uid) => this.#workers.get(uid)?.wake()));
     this.#unsubscribe = this.#podInformer.addHandler({
@@ -245,7 +252,8 @@ class NodeKubelet implements Kubelet {
       statuses: this.#statuses,
       volumes,
       cgroups: podCgroups,
-      probes: (onResult) => new PodProbes({ runner: prober, clock, random, events, logger, kubeletStartMs, onResult }),
+      probes: (onResult) =>
+        new PodProbes({ runner: prober, clock, random, events, logger, kubeletStartMs, onResult }),
       events,
       clock,
       random,

@@ -89,7 +89,9 @@ export class ContainerConfigs {
       stdin: container.stdin === true,
       stdinOnce: container.stdinOnce === true,
       tty: container.tty === true,
-      ...(container.lifecycle?.stopSignal === undefined ? {} : { stopSignal: container.lifecycle.stopSignal }),
+      ...(container.lifecycle?.stopSignal === undefined
+        ? {}
+        : { stopSignal: container.lifecycle.stopSignal }),
       linux: {
         resources: containerResources(pod, container, this.#options.memoryCapacityBytes),
         security,

@@ -95,7 +95,8 @@ export class ContainerKiller {
         failures.push(e);
       }
     }
-    if (failures.length > 0) throw new AggregateError(failures, failures.map((e) => (e as Error).message).join(', '));
+    if (failures.length > 0)
+      throw new AggregateError(failures, failures.map((e) => (e as Error).message).join(', '));
   }
 
   async #preStop(request: KillRequest, graceMs: number): Promise<number> {
@@ -103,7 +104,8 @@ export class ContainerKiller {
     const from = this.#clock.monotonic();
     const stop = new AbortController();
     const timer = this.#clock.setTimer(graceMs, () => stop.abort(new Error('grace period is over')));
-    const signal = request.signal === undefined ? stop.signal : AbortSignal.any([stop.signal, request.signal]);
+    const signal =
+      request.signal === undefined ? stop.signal : AbortSignal.any([stop.signal, request.signal]);
     try {
       await this.#hooks.run('preStop', { pod, container, containerId: id }, { signal });
     } catch (e) {
@@ -111,7 +113,12 @@ export class ContainerKiller {
       this.#logger.warn({ pod: describePod(pod), container: container.name, err: e }, 'preStop hook failed');
       if (stop.signal.aborted) return graceMs;
       // The hook's output may hold secrets: it stays out of the event.
-      this.#events.record(podTarget(pod, container.name), 'Warning', 'FailedPreStopHook', 'PreStopHook failed');
+      this.#events.record(
+        podTarget(pod, container.name),
+        'Warning',
+        'FailedPreStopHook',
+        'PreStopHook failed',
+      );
     } finally {
       timer.cancel();
     }

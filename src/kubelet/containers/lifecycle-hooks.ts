@@ -29,7 +29,11 @@ export function createLifecycleHooks(options: {
 }): LifecycleHooks {
   const { runtime, sockets, clock, podIp } = options;
 
-  async function exec(action: coreV1.ExecAction, { containerId }: HookTarget, signal: AbortSignal): Promise<void> {
+  async function exec(
+    action: coreV1.ExecAction,
+    { containerId }: HookTarget,
+    signal: AbortSignal,
+  ): Promise<void> {
     const command = action.command ?? [];
     const result = await abortable(runtime.execSync(containerId, command, 0), signal);
     if (result.exitCode === 0) return;
@@ -53,7 +57,11 @@ export function createLifecycleHooks(options: {
           const ip = await podIp(target.pod);
           await httpGet(sockets, httpGetTarget(action, target.container, ip, 'lifecycle'), signal);
         })();
-        await worded(asked, signal, (e) => `HTTP lifecycle hook (${action.path ?? '/'}) ${about} ${e.message}`);
+        await worded(
+          asked,
+          signal,
+          (e) => `HTTP lifecycle hook (${action.path ?? '/'}) ${about} ${e.message}`,
+        );
       } else if (handler?.sleep !== undefined) {
         await clock.sleep(handler.sleep.seconds * 1000, { signal });
       }

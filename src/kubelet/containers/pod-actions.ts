@@ -183,7 +183,13 @@ function planInitContainer(step: InitStep, draft: Draft): 'initialized' | 'pendi
     }
     case 'unknown': {
       if (!isSidecar(container) && !containerRestartsOnFailure(container, pod)) return failPod(draft);
-      kill(draft, container, latest, 'Init container is in "unknown" state, try killing it before restart', 'other');
+      kill(
+        draft,
+        container,
+        latest,
+        'Init container is in "unknown" state, try killing it before restart',
+        'other',
+      );
       draft.startInit.push(container);
       return 'pending';
     }
@@ -201,7 +207,13 @@ function planRunningSidecar(step: InitStep, draft: Draft): 'initialized' | 'pend
   if (container.startupProbe !== undefined) {
     const startup = probes.startup(latest.id);
     if (startup === 'failure') {
-      kill(draft, container, latest, `Init container ${container.name} failed startup probe`, 'startup-probe');
+      kill(
+        draft,
+        container,
+        latest,
+        `Init container ${container.name} failed startup probe`,
+        'startup-probe',
+      );
       draft.startInit.push(container);
     }
     if (startup !== 'success') return 'pending';
@@ -211,7 +223,13 @@ function planRunningSidecar(step: InitStep, draft: Draft): 'initialized' | 'pend
     kill(draft, container, latest, `Init container ${container.name} definition changed`, 'other');
     draft.startInit.push(container);
   } else if (container.livenessProbe !== undefined && probes.liveness(latest.id) === 'failure') {
-    kill(draft, container, latest, `Init container ${container.name} failed liveness probe`, 'liveness-probe');
+    kill(
+      draft,
+      container,
+      latest,
+      `Init container ${container.name} failed liveness probe`,
+      'liveness-probe',
+    );
     draft.startInit.push(container);
   }
   return 'initialized';
@@ -226,7 +244,13 @@ function planRegularContainers(pod: Pod, runtime: RuntimePod, probes: ProbeResul
       draft.start.push(container);
       // It may be running after all: never have two of it.
       if (latest?.state === 'unknown') {
-        kill(draft, container, latest, 'Container is in "unknown" state, try killing it before restart', 'other');
+        kill(
+          draft,
+          container,
+          latest,
+          'Container is in "unknown" state, try killing it before restart',
+          'other',
+        );
       }
       continue;
     }
@@ -258,14 +282,28 @@ function whyKill(container: Container, latest: RuntimeContainer, probes: ProbeRe
     return { message: `Container ${container.name} definition changed`, reason: 'other', always: true };
   }
   if (probes.liveness(latest.id) === 'failure') {
-    return { message: `Container ${container.name} failed liveness probe`, reason: 'liveness-probe', always: false };
+    return {
+      message: `Container ${container.name} failed liveness probe`,
+      reason: 'liveness-probe',
+      always: false,
+    };
   }
   if (probes.startup(latest.id) === 'failure') {
-    return { message: `Container ${container.name} failed startup probe`, reason: 'startup-probe', always: false };
+    return {
+      message: `Container ${container.name} failed startup probe`,
+      reason: 'startup-probe',
+      always: false,
+    };
   }
   return undefined;
 }
 
-function kill(draft: Draft, container: Container, latest: RuntimeContainer, message: string, reason: KillReason): void {
+function kill(
+  draft: Draft,
+  container: Container,
+  latest: RuntimeContainer,
+  message: string,
+  reason: KillReason,
+): void {
   draft.kill.set(latest.id, { container, id: latest.id, message, reason });
 }

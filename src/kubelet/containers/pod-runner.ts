@@ -120,7 +120,13 @@ export class PodRunner {
     const actions = computePodActions(pod, runtime, context.probes);
     const tally = new Tally();
     if (actions.createSandbox && actions.sandboxId !== '') {
-      this.#tell(pod, undefined, 'Normal', 'SandboxChanged', 'Pod sandbox changed, it will be killed and re-created.');
+      this.#tell(
+        pod,
+        undefined,
+        'Normal',
+        'SandboxChanged',
+        'Pod sandbox changed, it will be killed and re-created.',
+      );
     }
     if (!(await this.#kill(pod, runtime, actions, context, tally))) return tally;
     let { sandboxId } = actions;
@@ -144,7 +150,10 @@ export class PodRunner {
   }
 
   /** Removes incarnations that nobody asks for any more, and sandboxes that hold none. */
-  async prune(runtime: RuntimePod, options: { readonly keep: number } = { keep: KEPT_DEAD_CONTAINERS }): Promise<void> {
+  async prune(
+    runtime: RuntimePod,
+    options: { readonly keep: number } = { keep: KEPT_DEAD_CONTAINERS },
+  ): Promise<void> {
     const { runtime: service } = this.#options;
     const dead = new Map<string, number>();
     const left = new Set<string>();
@@ -159,7 +168,8 @@ export class PodRunner {
       }
     }
     for (const [index, sandbox] of runtime.sandboxes.entries()) {
-      const used = left.has(sandbox.id) || sandbox.state === 'SANDBOX_READY' || (index === 0 && options.keep > 0);
+      const used =
+        left.has(sandbox.id) || sandbox.state === 'SANDBOX_READY' || (index === 0 && options.keep > 0);
       if (!used) await service.removePodSandbox(sandbox.id);
     }
   }
@@ -205,7 +215,8 @@ export class PodRunner {
   async #sandboxConfig(pod: Pod, attempt: number): Promise<PodSandboxConfig> {
     const { clusterDns, hostDns, logRoot, cgroupParent } = this.#options;
     const { config, warnings } = podDns(pod, clusterDns, await hostDns());
-    if (attempt === 0) for (const text of warnings) this.#tell(pod, undefined, 'Warning', 'DNSConfigForming', text);
+    if (attempt === 0)
+      for (const text of warnings) this.#tell(pod, undefined, 'Warning', 'DNSConfigForming', text);
     const hostname = kernelHostname(pod, podHostname(pod, clusterDns.domain));
     return sandboxConfig({ pod, attempt, hostname, dns: config, logRoot, cgroupParent: cgroupParent(pod) });
   }
@@ -240,7 +251,13 @@ export class PodRunner {
     for (const { name, image } of pod.spec.volumes ?? []) {
       if (image === undefined) continue;
       try {
-        const found = await this.#ensureImage(pod, undefined, image.reference ?? '', image.pullPolicy, context);
+        const found = await this.#ensureImage(
+          pod,
+          undefined,
+          image.reference ?? '',
+          image.pullPolicy,
+          context,
+        );
         pulled.set(name, found.id);
       } catch (e) {
         if (!(e instanceof ImageError)) throw e;
@@ -288,7 +305,8 @@ export class PodRunner {
     this.#checkImageVolumes(attempt, container);
     const image = await this.#imageFor(attempt, container);
     const previous = latestContainer(attempt.runtime, container.name);
-    const restartCount = previous === undefined ? await this.#loggedRestarts(pod, container) : previous.restartCount + 1;
+    const restartCount =
+      previous === undefined ? await this.#loggedRestarts(pod, container) : previous.restartCount + 1;
     const targetId = this.#target(attempt, container);
     const config = await this.#step(pod, container, 'CreateContainerConfigError', () =>
       configs.build({
@@ -361,7 +379,13 @@ export class PodRunner {
 
   async #imageFor({ pod, context }: Attempt, container: Container): Promise<Image> {
     try {
-      return await this.#ensureImage(pod, container, container.image ?? '', container.imagePullPolicy, context);
+      return await this.#ensureImage(
+        pod,
+        container,
+        container.image ?? '',
+        container.imagePullPolicy,
+        context,
+      );
     } catch (e) {
       if (!(e instanceof ImageError)) throw e;
       this.#tell(pod, container, 'Warning', 'Failed', `Error: ${e.reason}`);
@@ -393,11 +417,16 @@ export class PodRunner {
     const folder = `${podLogFolder(logRoot, pod)}/${container.name}`;
     if ((await files.stat(folder)) === undefined) return 0;
     const counts = (await files.list(folder)).map((name) => /^(\d+)\.log/.exec(name)?.[1]);
-    return counts.reduce((most, count) => (count === undefined ? most : Math.max(most, Number(count) + 1)), 0);
+    return counts.reduce(
+      (most, count) => (count === undefined ? most : Math.max(most, Number(count) + 1)),
+      0,
+    );
   }
 
   #target({ pod, runtime }: Attempt, container: Container): string | undefined {
-    const name = (pod.spec.ephemeralContainers ?? []).find((one) => one.name === container.name)?.targetContainerName;
+    const name = (pod.spec.ephemeralContainers ?? []).find(
+      (one) => one.name === container.name,
+    )?.targetContainerName;
     if (name === undefined || name === '') return undefined;
     const target = latestContainer(runtime, name);
     if (target !== undefined) return target.id;
@@ -415,7 +444,13 @@ export class PodRunner {
       logger.warn({ pod: describePod(pod), container: container.name, err: e }, 'postStart hook failed');
       // The hook's output may hold secrets: it stays out of the event.
       this.#tell(pod, container, 'Warning', 'FailedPostStartHook', 'PostStartHook failed');
-      await killer.kill({ pod, container, id: containerId, message: 'FailedPostStartHook', signal: context.signal });
+      await killer.kill({
+        pod,
+        container,
+        id: containerId,
+        message: 'FailedPostStartHook',
+        signal: context.signal,
+      });
       throw new StartError('PostStartHookError', (e as Error).message);
     }
   }

@@ -22,7 +22,8 @@ export const podLogFolder = (logRoot: string, pod: Pod): string =>
 export function sandboxConfig(input: SandboxInput): PodSandboxConfig {
   const { pod, attempt } = input;
   const sysctls: Record<string, string> = {};
-  for (const { name, value } of pod.spec.securityContext?.sysctls ?? []) sysctls[name.replaceAll('/', '.')] = value;
+  for (const { name, value } of pod.spec.securityContext?.sysctls ?? [])
+    sysctls[name.replaceAll('/', '.')] = value;
   return {
     metadata: { name: podName(pod), namespace: podNamespace(pod), uid: podUid(pod), attempt },
     hostname: isHostNetwork(pod) ? '' : input.hostname,

@@ -109,7 +109,11 @@ function profile(
   }
 }
 
-function verifyNonRoot(input: SecurityInput, runAsUser: number | undefined, nonRoot: boolean | undefined): void {
+function verifyNonRoot(
+  input: SecurityInput,
+  runAsUser: number | undefined,
+  nonRoot: boolean | undefined,
+): void {
   if (nonRoot !== true) return;
   const about = `(pod: "${describePod(input.pod)}", container: ${input.container.name})`;
   if (runAsUser !== undefined) {

@@ -38,11 +38,16 @@ export function podDns(pod: Pod, cluster: ClusterDns, host: DnsConfig): PodDns {
 function baseConfig(pod: Pod, cluster: ClusterDns, host: DnsConfig): DnsConfig {
   const policy = pod.spec.dnsPolicy ?? 'ClusterFirst';
   if (policy === 'None') return { servers: [], searches: [], options: [] };
-  const inCluster = policy === 'ClusterFirstWithHostNet' || (policy === 'ClusterFirst' && !isHostNetwork(pod));
+  const inCluster =
+    policy === 'ClusterFirstWithHostNet' || (policy === 'ClusterFirst' && !isHostNetwork(pod));
   if (!inCluster || cluster.servers.length === 0) return host;
   const { domain } = cluster;
   const searches = domain === '' ? [] : [`${podNamespace(pod)}.svc.${domain}`, `svc.${domain}`, domain];
-  return { servers: cluster.servers, searches: unique([...searches, ...host.searches]), options: CLUSTER_OPTIONS };
+  return {
+    servers: cluster.servers,
+    searches: unique([...searches, ...host.searches]),
+    options: CLUSTER_OPTIONS,
+  };
 }
 
 function mergeOptions(base: readonly string[], own: readonly coreV1.PodDNSConfigOption[]): readonly string[] {
@@ -84,7 +89,8 @@ export function parseResolvConf(text: string): DnsConfig {
   for (const line of text.split('\n')) {
     const [word, ...rest] = line.trim().split(/\s+/);
     if (word === 'nameserver' && rest[0] !== undefined) servers.push(rest[0]);
-    else if (word === 'search') searches = rest.filter((name) => name !== '.').map((name) => name.replace(/\.$/, ''));
+    else if (word === 'search')
+      searches = rest.filter((name) => name !== '.').map((name) => name.replace(/\.$/, ''));
     else if (word === 'options') for (const option of rest) options.set(option.split(':')[0] ?? '', option);
   }
   return { servers, searches, options: [...options.values()] };

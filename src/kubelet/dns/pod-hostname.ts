@@ -14,7 +14,9 @@ export function podHostname(pod: Pod, clusterDomain: string): PodHostname {
   const { hostname, subdomain, hostnameOverride } = pod.spec;
   if (hostnameOverride !== undefined) return { hostname: truncate(hostnameOverride), domain: '' };
   const domain =
-    subdomain === undefined || subdomain === '' ? '' : `${subdomain}.${podNamespace(pod)}.svc.${clusterDomain}`;
+    subdomain === undefined || subdomain === ''
+      ? ''
+      : `${subdomain}.${podNamespace(pod)}.svc.${clusterDomain}`;
   return { hostname: truncate(hostname || podName(pod)), domain };
 }
 

@@ -61,17 +61,20 @@ export function resourceFieldValue(
   facts: DownwardFacts,
 ): string {
   const name = selector.containerName ?? '';
-  const container = name === '' ? own : [...containersOf(pod)].find((one) => one.container.name === name)?.container;
+  const container =
+    name === '' ? own : [...containersOf(pod)].find((one) => one.container.name === name)?.container;
   if (container === undefined) throw new Error(`container ${name} not found`);
   const [kind, ...rest] = selector.resource.split('.');
   const resource = rest.join('.');
-  const known = ['cpu', 'memory', 'ephemeral-storage'].includes(resource) || resource.startsWith('hugepages-');
+  const known =
+    ['cpu', 'memory', 'ephemeral-storage'].includes(resource) || resource.startsWith('hugepages-');
   if (!known || (kind !== 'limits' && kind !== 'requests')) {
     throw new Error(`unsupported container resource : ${selector.resource}`);
   }
   const set = container.resources?.[kind]?.[resource];
   const quantity = set ?? (kind === 'limits' ? facts.allocatable[resource] : undefined) ?? '0';
   const divisor = selector.divisor === undefined || valueOf(selector.divisor) === 0 ? '1' : selector.divisor;
-  const ratio = resource === 'cpu' ? milliOf(quantity) / milliOf(divisor) : valueOf(quantity) / valueOf(divisor);
+  const ratio =
+    resource === 'cpu' ? milliOf(quantity) / milliOf(divisor) : valueOf(quantity) / valueOf(divisor);
   return String(Math.ceil(ratio));
 }

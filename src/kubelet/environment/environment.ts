@@ -32,7 +32,11 @@ export async function containerEnvironment(input: EnvironmentInput): Promise<Env
   return env;
 }
 
-async function addAll(input: EnvironmentInput, source: coreV1.EnvFromSource, env: Map<string, string>): Promise<void> {
+async function addAll(
+  input: EnvironmentInput,
+  source: coreV1.EnvFromSource,
+  env: Map<string, string>,
+): Promise<void> {
   const prefix = source.prefix ?? '';
   const { configMapRef, secretRef } = source;
   if (configMapRef !== undefined) {

@@ -127,7 +127,8 @@ export class ImagePuller {
       throw this.#failed(request, e as Error);
     }
     const found = await this.#inspect(request, pulled.id);
-    if (found === undefined) throw this.#failed(request, new Error(`image "${image}" vanished after the pull`));
+    if (found === undefined)
+      throw this.#failed(request, new Error(`image "${image}" vanished after the pull`));
     this.#tell(
       request,
       'Normal',
@@ -154,7 +155,8 @@ export class ImagePuller {
 
   async #inTurn(request: ImageRequest, name: string): Promise<PullTimes> {
     const asked = this.#clock.monotonic();
-    if (this.#running >= MAX_PARALLEL_PULLS) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    if (this.#running >= MAX_PARALLEL_PULLS)
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
     else this.#running++;
     const started = this.#clock.monotonic();
     try {

@@ -33,7 +33,9 @@ function entriesOf(secret: coreV1.Secret): readonly (readonly [string, DockerAut
       const { auths = {} } = JSON.parse(decode(modern)) as { auths?: Record<string, DockerAuth> };
       return Object.entries(auths);
     }
-    return legacy === undefined ? [] : Object.entries(JSON.parse(decode(legacy)) as Record<string, DockerAuth>);
+    return legacy === undefined
+      ? []
+      : Object.entries(JSON.parse(decode(legacy)) as Record<string, DockerAuth>);
   } catch {
     // A broken secret must not stop a pull that may succeed without it.
     return [];
@@ -43,7 +45,10 @@ function entriesOf(secret: coreV1.Secret): readonly (readonly [string, DockerAut
 const decode = (base64: string): string => Buffer.from(base64, 'base64').toString();
 
 function normalizeServer(server: string): string {
-  const bare = server.replace(/^https?:\/\//, '').replace(/\/(v1|v2)\/?$/, '').replace(/\/$/, '');
+  const bare = server
+    .replace(/^https?:\/\//, '')
+    .replace(/\/(v1|v2)\/?$/, '')
+    .replace(/\/$/, '');
   return bare === 'index.docker.io' || bare === 'registry-1.docker.io' ? 'docker.io' : bare;
 }
 

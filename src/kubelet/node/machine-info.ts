@@ -39,17 +39,18 @@ export async function readMachineInfo(options: {
   };
   const run = async (program: string, args: readonly string[]): Promise<string> =>
     (await processes.run(program, args)).stdout.toString().trim();
-  const [meminfo, cpuinfo, osRelease, kernel, bootId, machineId, systemUuid, architecture, disk] = await Promise.all([
-    text('/proc/meminfo'),
-    text('/proc/cpuinfo'),
-    text('/etc/os-release'),
-    text('/proc/sys/kernel/osrelease'),
-    text('/proc/sys/kernel/random/boot_id'),
-    text('/etc/machine-id'),
-    text('/sys/class/dmi/id/product_uuid'),
-    run('uname', ['-m']),
-    run('df', ['--output=size', '-B1', rootDir]),
-  ]);
+  const [meminfo, cpuinfo, osRelease, kernel, bootId, machineId, systemUuid, architecture, disk] =
+    await Promise.all([
+      text('/proc/meminfo'),
+      text('/proc/cpuinfo'),
+      text('/etc/os-release'),
+      text('/proc/sys/kernel/osrelease'),
+      text('/proc/sys/kernel/random/boot_id'),
+      text('/etc/machine-id'),
+      text('/sys/class/dmi/id/product_uuid'),
+      run('uname', ['-m']),
+      run('df', ['--output=size', '-B1', rootDir]),
+    ]);
   const memoryKiB = Number(/^MemTotal:\s+(\d+) kB/m.exec(meminfo)?.[1] ?? '0');
   const diskKiB = Math.floor(Number(disk.split('\n')[1] ?? '0') / 1024);
   return {

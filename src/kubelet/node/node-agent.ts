@@ -9,7 +9,14 @@ import { isAlreadyExists, isConflict, isNotFound, parseQuantity } from '#machine
 import { type Clock, formatMicroTime, formatTime, type Logger, type Random, type Timer } from '#platform';
 import type { EventSink, EventTarget } from '../events.ts';
 import { deepEqual } from '../status/deep-equal.ts';
-import { conditionEvents, nodeCapacity, type NodeFacts, nodeLabels, nodeStatus, type Pressure } from './node-status.ts';
+import {
+  conditionEvents,
+  nodeCapacity,
+  type NodeFacts,
+  nodeLabels,
+  nodeStatus,
+  type Pressure,
+} from './node-status.ts';
 
 export interface NodeAgentOptions {
   readonly client: Client;
@@ -144,7 +151,9 @@ export class NodeAgent {
   async #reconcile(node: coreV1.Node): Promise<void> {
     const { client, facts } = this.#options;
     const have = node.metadata.labels ?? {};
-    const labels = Object.fromEntries(Object.entries(nodeLabels(facts)).filter(([key, value]) => have[key] !== value));
+    const labels = Object.fromEntries(
+      Object.entries(nodeLabels(facts)).filter(([key, value]) => have[key] !== value),
+    );
     if (Object.keys(labels).length > 0) {
       await client
         .resource(resources.nodes)
@@ -157,7 +166,8 @@ export class NodeAgent {
     const problems = [...errors()];
     try {
       const health = await runtime.status();
-      if (!health.ready) problems.push(`container runtime status check may not have completed yet: ${health.message}`);
+      if (!health.ready)
+        problems.push(`container runtime status check may not have completed yet: ${health.message}`);
       if (!health.networkReady) {
         problems.push(
           `container runtime network not ready: NetworkReady=false reason:${health.reason} message:${health.message}`,
@@ -224,7 +234,10 @@ export class NodeAgent {
     }
     try {
       const found = await leases.get(facts.nodeName, { signal });
-      this.#lease = await leases.update({ ...found, spec: { ...found.spec, ...this.#leaseSpec(renewTime) } }, { signal });
+      this.#lease = await leases.update(
+        { ...found, spec: { ...found.spec, ...this.#leaseSpec(renewTime) } },
+        { signal },
+      );
     } catch (e) {
       if (!isNotFound(e)) throw e;
       this.#lease = await leases.create(await this.#newLease(renewTime), { signal });
@@ -263,7 +276,8 @@ function allocatableOf(facts: NodeFacts): Readonly<Record<string, string>> {
   const out: Record<string, string> = {};
   for (const [name, quantity] of Object.entries(nodeCapacity(facts))) {
     const reserved = facts.reserved[name];
-    out[name] = reserved === undefined ? quantity : parseQuantity(quantity).sub(parseQuantity(reserved)).toString();
+    out[name] =
+      reserved === undefined ? quantity : parseQuantity(quantity).sub(parseQuantity(reserved)).toString();
   }
   return out;
 }

@@ -120,7 +120,8 @@ export class WatchedObjects implements ReferencedObjects {
       seen: false,
     };
     this.#follow(watched, resolve).catch((e: unknown) => {
-      if (!watched.stop.signal.aborted) this.#logger.error({ err: e, name, namespace }, 'watch of a referenced object died');
+      if (!watched.stop.signal.aborted)
+        this.#logger.error({ err: e, name, namespace }, 'watch of a referenced object died');
     });
     return watched;
   }
@@ -137,7 +138,10 @@ export class WatchedObjects implements ReferencedObjects {
         if (signal.aborted) return;
         watched.failure = e;
         answered();
-        this.#logger.debug({ err: e, name: watched.name, namespace: watched.namespace }, 'watch of a referenced object failed');
+        this.#logger.debug(
+          { err: e, name: watched.name, namespace: watched.namespace },
+          'watch of a referenced object failed',
+        );
         await this.#clock.sleep(pauseMs * (1 + this.#random.next()), { signal }).catch(() => undefined);
         pauseMs = Math.min(pauseMs * 2, MAX_RETRY_MS);
       }
@@ -152,7 +156,12 @@ export class WatchedObjects implements ReferencedObjects {
     this.#see(watched, list.items[0]);
     answered();
     const { resourceVersion } = list.metadata;
-    for await (const event of await resource.watch({ fieldSelector, resourceVersion, allowWatchBookmarks: true, signal })) {
+    for await (const event of await resource.watch({
+      fieldSelector,
+      resourceVersion,
+      allowWatchBookmarks: true,
+      signal,
+    })) {
       if (event.type === 'ADDED' || event.type === 'MODIFIED') this.#see(watched, event.object);
       else if (event.type === 'DELETED') this.#see(watched, undefined);
       else if (event.type === 'ERROR') return;

@@ -22,7 +22,10 @@ export function admissionFailure(
     };
   }
   if (pod.spec.os !== undefined && pod.spec.os.name !== 'linux') {
-    return { reason: 'PodOSNotSupported', message: "Failed to admit pod as the OS field doesn't match node OS" };
+    return {
+      reason: 'PodOSNotSupported',
+      message: "Failed to admit pod as the OS field doesn't match node OS",
+    };
   }
   return (
     missingResource(pod, node, others) ??
@@ -107,7 +110,8 @@ function portsConflict(pod: Pod, others: readonly Pod[]): boolean {
 function hasUntoleratedTaint(pod: Pod, node: coreV1.Node): boolean {
   const tolerations = pod.spec.tolerations ?? [];
   return (node.spec?.taints ?? []).some(
-    (taint) => taint.effect === 'NoExecute' && !tolerations.some((toleration) => tolerates(toleration, taint)),
+    (taint) =>
+      taint.effect === 'NoExecute' && !tolerations.some((toleration) => tolerates(toleration, taint)),
   );
 }
 

@@ -22,7 +22,10 @@ function matchesTerm(term: coreV1.NodeSelectorTerm, node: coreV1.Node): boolean 
   );
 }
 
-function matches(requirement: coreV1.NodeSelectorRequirement, labels: Readonly<Record<string, string>>): boolean {
+function matches(
+  requirement: coreV1.NodeSelectorRequirement,
+  labels: Readonly<Record<string, string>>,
+): boolean {
   const { key, operator, values = [] } = requirement;
   const value = labels[key];
   switch (operator) {

@@ -37,7 +37,9 @@ export class OrphanCleaner {
     const orphans = [...new Set([...pods.uids(), ...onDisk])].filter((uid) => !isKnown(uid));
     await Promise.all(
       orphans.map((uid) =>
-        this.#remove(uid).catch((e: unknown) => logger.warn({ podUid: uid, err: e }, 'could not remove an orphaned pod')),
+        this.#remove(uid).catch((e: unknown) =>
+          logger.warn({ podUid: uid, err: e }, 'could not remove an orphaned pod'),
+        ),
       ),
     );
   }

@@ -255,7 +255,10 @@ export class PodWorker {
       return true;
     } catch (e) {
       signal.throwIfAborted();
-      const messages = e instanceof AggregateError ? (e.errors as Error[]).map(({ message }) => message) : [(e as Error).message];
+      const messages =
+        e instanceof AggregateError
+          ? (e.errors as Error[]).map(({ message }) => message)
+          : [(e as Error).message];
       for (const message of messages) events.record(podTarget(this.#pod), 'Warning', 'FailedMount', message);
       logger.info({ pod: describePod(this.#pod), messages }, 'volumes not ready');
       const delayMs = Math.min(MAX_MOUNT_RETRY_MS, FIRST_MOUNT_RETRY_MS * 2 ** this.#mountFailures++);

@@ -14,7 +14,12 @@ import {
 import type { Files } from '#platform';
 import { POD_UID_LABEL, readContainerNotes } from '../containers/labels.ts';
 import { terminationMessage } from '../containers/termination-message.ts';
-import { emptyRuntimePod, type RuntimeContainer, type RuntimeContainerState, type RuntimePod } from './runtime-pod.ts';
+import {
+  emptyRuntimePod,
+  type RuntimeContainer,
+  type RuntimeContainerState,
+  type RuntimePod,
+} from './runtime-pod.ts';
 
 interface Entry {
   readonly sandboxIds: Set<string>;

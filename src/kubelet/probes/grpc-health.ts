@@ -85,7 +85,8 @@ function check(session: ClientHttp2Session, service: string, signal: AbortSignal
 /** Length-prefixed message with `HealthCheckRequest { service = 1 }`. */
 function frame(service: string): Buffer {
   const name = Buffer.from(service);
-  const body = name.length === 0 ? Buffer.alloc(0) : Buffer.concat([Buffer.from([0x0a]), varint(name.length), name]);
+  const body =
+    name.length === 0 ? Buffer.alloc(0) : Buffer.concat([Buffer.from([0x0a]), varint(name.length), name]);
   const head = Buffer.alloc(5);
   head.writeUInt32BE(body.length, 1);
   return Buffer.concat([head, body]);

@@ -47,7 +47,14 @@ export function httpGetTarget(
   withDefault('user-agent', `kube-${agent}/1.36`);
   withDefault('accept', '*/*');
   const shown = host.includes(':') ? `[${host}]` : host;
-  return { url: `${tls ? 'https' : 'http'}://${shown}:${port}${rooted}`, host, port, tls, path: rooted, headers };
+  return {
+    url: `${tls ? 'https' : 'http'}://${shown}:${port}${rooted}`,
+    host,
+    port,
+    tls,
+    path: rooted,
+    headers,
+  };
 }
 
 /** @throws Node's connection errors, or the signal's reason. */
@@ -91,8 +98,7 @@ function exchange(socket: Duplex, target: HttpGetTarget, signal: AbortSignal): P
   };
   const request = plainRequest(options, (response) => {
     readBody(response).then(
-      (body) =>
-        resolve({ statusCode: response.statusCode ?? 0, location: response.headers.location, body }),
+      (body) => resolve({ statusCode: response.statusCode ?? 0, location: response.headers.location, body }),
       reject,
     );
   });

@@ -22,7 +22,11 @@ export function createNetworkProbes(options: {
   const { runtime, sockets, clock } = options;
 
   /** Runs `ask` with a signal that also fires when the probe's time is up. */
-  async function timed<T>(probe: coreV1.Probe, outer: AbortSignal, ask: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  async function timed<T>(
+    probe: coreV1.Probe,
+    outer: AbortSignal,
+    ask: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
     const stop = new AbortController();
     const timer = clock.setTimer(timeoutMs(probe), () => stop.abort(new ProbeTimeout()));
     try {
@@ -36,7 +40,11 @@ export function createNetworkProbes(options: {
     }
   }
 
-  async function exec(probe: coreV1.Probe, action: coreV1.ExecAction, target: ProbeTarget): Promise<ProbeAnswer> {
+  async function exec(
+    probe: coreV1.Probe,
+    action: coreV1.ExecAction,
+    target: ProbeTarget,
+  ): Promise<ProbeAnswer> {
     const env = new Map((target.container.env ?? []).map(({ name, value }) => [name, value]));
     const command = (action.command ?? []).map((word) => expand(word, (name) => env.get(name)));
     const seconds = timeoutMs(probe) / 1000;
@@ -94,12 +102,16 @@ export function createNetworkProbes(options: {
     const port = resolvePort(action.port, target.container);
     const host = action.host === undefined || action.host === '' ? target.podIp : action.host;
     try {
-      const socket = await timed(probe, signal, (inner) => sockets.connectTcp({ host, port }, { signal: inner }));
+      const socket = await timed(probe, signal, (inner) =>
+        sockets.connectTcp({ host, port }, { signal: inner }),
+      );
       socket.destroy();
       return { result: 'success', output: '' };
     } catch (e) {
       signal.throwIfAborted();
-      return failure(e instanceof ProbeTimeout ? `dial tcp ${join(host, port)}: i/o timeout` : dialError(e, host, port));
+      return failure(
+        e instanceof ProbeTimeout ? `dial tcp ${join(host, port)}: i/o timeout` : dialError(e, host, port),
+      );
     }
   }
 
@@ -111,7 +123,9 @@ export function createNetworkProbes(options: {
   ): Promise<ProbeAnswer> {
     const at = { host: target.podIp, port: action.port };
     try {
-      const answer = await timed(probe, signal, (inner) => grpcHealth(sockets, at, action.service ?? '', inner));
+      const answer = await timed(probe, signal, (inner) =>
+        grpcHealth(sockets, at, action.service ?? '', inner),
+      );
       if (answer.ok) {
         return answer.serving
           ? { result: 'success', output: 'service healthy' }
@@ -122,7 +136,9 @@ export function createNetworkProbes(options: {
           `error: this server does not implement the grpc health protocol (grpc.health.v1.Health): ${answer.message}`,
         );
       }
-      return failure(`error: health rpc probe failed: rpc error: code = ${answer.code} desc = ${answer.message}`);
+      return failure(
+        `error: health rpc probe failed: rpc error: code = ${answer.code} desc = ${answer.message}`,
+      );
     } catch (e) {
       signal.throwIfAborted();
       const address = join(at.host, at.port);

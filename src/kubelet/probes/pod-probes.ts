@@ -118,7 +118,8 @@ export class PodProbes implements ProbeResults, Readiness {
 
   #spec(name: string, kind: ProbeKind): coreV1.Probe | undefined {
     if (this.#pod === undefined) return undefined;
-    for (const { container } of containersOf(this.#pod)) if (container.name === name) return probeOf(container, kind);
+    for (const { container } of containersOf(this.#pod))
+      if (container.name === name) return probeOf(container, kind);
     return undefined;
   }
 
@@ -187,7 +188,9 @@ export class PodProbes implements ProbeResults, Readiness {
       worker.busy = true;
       const began = this.#options.clock.monotonic();
       this.#runOnce(worker)
-        .catch((e: unknown) => this.#options.logger.debug({ err: e, container: worker.name }, 'probe not run'))
+        .catch((e: unknown) =>
+          this.#options.logger.debug({ err: e, container: worker.name }, 'probe not run'),
+        )
         .finally(() => {
           worker.busy = false;
           if (worker.done || worker.stop.signal.aborted) return;
@@ -211,7 +214,8 @@ export class PodProbes implements ProbeResults, Readiness {
     const { runner, events } = this.#options;
     const target = { pod, container, containerId: worker.containerId, podIp: this.#podIp };
     const { signal } = worker.stop;
-    const title = worker.kind === 'readiness' ? 'Readiness' : worker.kind === 'liveness' ? 'Liveness' : 'Startup';
+    const title =
+      worker.kind === 'readiness' ? 'Readiness' : worker.kind === 'liveness' ? 'Liveness' : 'Startup';
     const about = podTarget(pod, worker.name);
     for (let attempt = 1; ; attempt++) {
       try {

@@ -22,7 +22,11 @@ export interface ProbeTarget {
 /** Runs one probe once. */
 export interface ProbeRunner {
   /** @throws when it could not be asked at all (unknown port name, runtime error): such a run does not count. */
-  run(probe: coreV1.Probe, target: ProbeTarget, options: { readonly signal: AbortSignal }): Promise<ProbeAnswer>;
+  run(
+    probe: coreV1.Probe,
+    target: ProbeTarget,
+    options: { readonly signal: AbortSignal },
+  ): Promise<ProbeAnswer>;
 }
 
 export const probeOf = (container: Container, kind: ProbeKind): coreV1.Probe | undefined => {

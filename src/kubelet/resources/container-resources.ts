@@ -24,7 +24,11 @@ export function cpuShares(milliCpu: number): number {
 export const cpuQuota = (milliCpu: number): number =>
   Math.max(MIN_QUOTA_US, Math.floor((milliCpu * QUOTA_PERIOD_US) / 1000));
 
-export function containerResources(pod: Pod, container: Container, memoryCapacityBytes: number): LinuxResources {
+export function containerResources(
+  pod: Pod,
+  container: Container,
+  memoryCapacityBytes: number,
+): LinuxResources {
   const { requests = {}, limits = {} } = container.resources ?? {};
   const podLimits = pod.spec.resources?.limits ?? {};
   const cpuLimit = milliOf(limits['cpu'] ?? podLimits['cpu'] ?? '0');
@@ -52,9 +56,12 @@ export function oomScoreAdj(pod: Pod, container: Container, memoryCapacityBytes:
   const request = memoryRequest(container);
   const initSidecar = isSidecar(container) && (pod.spec.initContainers ?? []).includes(container);
   // A sidecar must not die before the containers it serves.
-  const counted = initSidecar ? Math.max(request, Math.min(...pod.spec.containers.map(memoryRequest))) : request;
+  const counted = initSidecar
+    ? Math.max(request, Math.min(...pod.spec.containers.map(memoryRequest)))
+    : request;
   const score = 1000 - Math.floor((1000 * counted) / memoryCapacityBytes);
   return Math.min(BEST_EFFORT_OOM_SCORE - 1, Math.max(1000 + GUARANTEED_OOM_SCORE, score));
 }
 
-const memoryRequest = (container: Container): number => valueOf(container.resources?.requests?.['memory'] ?? '0');
+const memoryRequest = (container: Container): number =>
+  valueOf(container.resources?.requests?.['memory'] ?? '0');

@@ -39,7 +39,11 @@ class MemoryFiles implements Files {
     return (await this.readFile(path)).subarray(offset, offset + length);
   }
 
-  async writeFile(path: string, data: Uint8Array | string, options?: { readonly mode?: number }): Promise<void> {
+  async writeFile(
+    path: string,
+    data: Uint8Array | string,
+    options?: { readonly mode?: number },
+  ): Promise<void> {
     const { parent, name } = this.#parentOf(path);
     const link = parent.entries.get(name);
     if (link?.kind === 'symlink') {
@@ -54,7 +58,11 @@ class MemoryFiles implements Files {
     this.#changed(path);
   }
 
-  async replaceFile(path: string, data: Uint8Array | string, options?: { readonly mode?: number }): Promise<void> {
+  async replaceFile(
+    path: string,
+    data: Uint8Array | string,
+    options?: { readonly mode?: number },
+  ): Promise<void> {
     const { parent, name } = this.#parentOf(path);
     const node = this.#node('file', options?.mode ?? 0o644);
     node.data = Buffer.from(data);
@@ -62,7 +70,10 @@ class MemoryFiles implements Files {
     this.#changed(path);
   }
 
-  async mkdir(path: string, options?: { readonly recursive?: boolean; readonly mode?: number }): Promise<void> {
+  async mkdir(
+    path: string,
+    options?: { readonly recursive?: boolean; readonly mode?: number },
+  ): Promise<void> {
     if (options?.recursive !== true) {
       const { parent, name } = this.#parentOf(path);
       if (parent.entries.has(name)) throw fail('EEXIST', 'mkdir', path);

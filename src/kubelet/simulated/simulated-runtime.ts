@@ -145,7 +145,11 @@ class Simulation extends SimulatedImages implements RuntimeService {
     return Array.from(this.#sandboxes.values(), describeSandbox);
   }
 
-  async createContainer(sandboxId: string, config: ContainerConfig, sandboxConfig: PodSandboxConfig): Promise<string> {
+  async createContainer(
+    sandboxId: string,
+    config: ContainerConfig,
+    sandboxConfig: PodSandboxConfig,
+  ): Promise<string> {
     const sandbox = this.#sandbox(sandboxId);
     if (!sandbox.ready) throw new RuntimeError('FAILED_PRECONDITION', `sandbox "${sandboxId}" is not ready`);
     const image = await this.imageStatus(config.image);
@@ -206,7 +210,8 @@ class Simulation extends SimulatedImages implements RuntimeService {
     }
     const wantedMs = container.script.stopAfterMs ?? 0;
     const graceMs = timeoutSeconds * 1000;
-    if (wantedMs > 0 && graceMs > 0) await this.#exitOrTimeout(container, Math.min(wantedMs, graceMs), options?.signal);
+    if (wantedMs > 0 && graceMs > 0)
+      await this.#exitOrTimeout(container, Math.min(wantedMs, graceMs), options?.signal);
     if (container.state !== 'CONTAINER_RUNNING') return;
     const code = wantedMs > graceMs ? KILLED_EXIT_CODE : (container.script.stopExitCode ?? 0);
     this.#exit(container, code, reasonOf(code), '');
@@ -247,7 +252,10 @@ class Simulation extends SimulatedImages implements RuntimeService {
     };
   }
 
-  async updateContainerResources(id: string, resources: ContainerConfig['linux']['resources']): Promise<void> {
+  async updateContainerResources(
+    id: string,
+    resources: ContainerConfig['linux']['resources'],
+  ): Promise<void> {
     const container = this.#container(id);
     container.resources = { ...container.resources, ...resources };
   }
@@ -285,7 +293,10 @@ class Simulation extends SimulatedImages implements RuntimeService {
 
   async portForward(sandboxId: string, port: number): Promise<never> {
     this.#sandbox(sandboxId);
-    throw new RuntimeError('UNAVAILABLE', `connection to port ${port} refused: simulated containers do not listen`);
+    throw new RuntimeError(
+      'UNAVAILABLE',
+      `connection to port ${port} refused: simulated containers do not listen`,
+    );
   }
 
   async listContainerStats(): Promise<readonly ContainerStats[]> {
@@ -310,7 +321,10 @@ class Simulation extends SimulatedImages implements RuntimeService {
 
   override async removeImage(image: string): Promise<void> {
     const found = await this.imageStatus(image);
-    if (found !== undefined && [...this.#containers.values()].some((container) => container.image === found)) {
+    if (
+      found !== undefined &&
+      [...this.#containers.values()].some((container) => container.image === found)
+    ) {
       throw new RuntimeError('FAILED_PRECONDITION', `image "${image}" is in use by a container`);
     }
     await super.removeImage(image);
@@ -330,7 +344,11 @@ class Simulation extends SimulatedImages implements RuntimeService {
   }
 
   /** Resolves when the container ends or the time is up; rejects when the caller leaves. */
-  async #exitOrTimeout(container: SimContainer, timeoutMs: number | undefined, signal?: AbortSignal): Promise<void> {
+  async #exitOrTimeout(
+    container: SimContainer,
+    timeoutMs: number | undefined,
+    signal?: AbortSignal,
+  ): Promise<void> {
     signal?.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const timer = timeoutMs === undefined ? undefined : this.#clock.setTimer(timeoutMs, resolve);

@@ -59,7 +59,8 @@ export function containersReadyCondition(
   const watched = [...(pod.spec.initContainers ?? []).filter(isSidecar), ...pod.spec.containers];
   const unknown = watched.filter(({ name }) => !byName.has(name)).map(({ name }) => name);
   const unready = watched.filter(({ name }) => byName.get(name)?.ready === false).map(({ name }) => name);
-  if (phase === 'Failed' || (phase === 'Succeeded' && unknown.length === 0)) return endedCondition(type, phase);
+  if (phase === 'Failed' || (phase === 'Succeeded' && unknown.length === 0))
+    return endedCondition(type, phase);
   const message = explain([
     ['unknown', unknown],
     ['unready', unready],

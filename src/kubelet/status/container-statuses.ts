@@ -7,7 +7,12 @@ import { formatTime } from '#platform';
 import { anyRegularCreated } from '../containers/pod-actions.ts';
 import { shouldBeStarted } from '../containers/restart-policy.ts';
 import { type Container, type ContainerKind, isSidecar, type Pod } from '../pods/pod-spec.ts';
-import { containerIdText, latestContainer, type RuntimeContainer, type RuntimePod } from '../pods/runtime-pod.ts';
+import {
+  containerIdText,
+  latestContainer,
+  type RuntimeContainer,
+  type RuntimePod,
+} from '../pods/runtime-pod.ts';
 
 type ContainerStatus = coreV1.ContainerStatus;
 type ContainerState = coreV1.ContainerState;
@@ -57,7 +62,11 @@ function oneStatus(
   return asWaiting(input, kind, container, latest, base);
 }
 
-function withoutIncarnation(pod: Pod, container: Container, old: ContainerStatus | undefined): ContainerStatus {
+function withoutIncarnation(
+  pod: Pod,
+  container: Container,
+  old: ContainerStatus | undefined,
+): ContainerStatus {
   if (old?.state?.terminated !== undefined) return old;
   const hasInit = (pod.spec.initContainers ?? []).length > 0;
   const fresh: ContainerStatus = {
@@ -78,7 +87,8 @@ function withoutIncarnation(pod: Pod, container: Container, old: ContainerStatus
       terminated: {
         exitCode: LOST_EXIT_CODE,
         reason: 'ContainerStatusUnknown',
-        message: 'The container could not be located when the pod was deleted.  The container used to be Running',
+        message:
+          'The container could not be located when the pod was deleted.  The container used to be Running',
       },
     },
     restartCount: fresh.restartCount + (pod.metadata.deletionTimestamp === undefined ? 1 : 0),
@@ -108,7 +118,9 @@ function withIncarnation(
     image: latest.image,
     imageID: latest.imageRef,
     containerID,
-    ...(container.resources?.requests === undefined ? {} : { allocatedResources: container.resources.requests }),
+    ...(container.resources?.requests === undefined
+      ? {}
+      : { allocatedResources: container.resources.requests }),
     ...(container.resources === undefined ? {} : { resources: container.resources }),
     ...mountStatuses(container),
     ...(latest.user === undefined ? {} : { user: { linux: latest.user } }),

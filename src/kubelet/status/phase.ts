@@ -43,7 +43,8 @@ export function computePhase(
   for (const container of pod.spec.containers) tallyRegular(container, pod, byName.get(container.name), run);
 
   if (init.failedForGood > 0) return 'Failed';
-  if (init.pending > 0 || (init.sidecarsPending > 0 && !options.initialized) || run.waiting > 0) return 'Pending';
+  if (init.pending > 0 || (init.sidecarsPending > 0 && !options.initialized) || run.waiting > 0)
+    return 'Pending';
   if (run.unknown > 0) return 'Pending';
   if (run.running > 0) return 'Running';
   if (run.stopped === 0) return 'Pending';
@@ -51,7 +52,12 @@ export function computePhase(
   return run.stopped === run.succeeded ? 'Succeeded' : 'Failed';
 }
 
-function tallyInit(container: Container, pod: Pod, status: ContainerStatus | undefined, tally: InitTally): void {
+function tallyInit(
+  container: Container,
+  pod: Pod,
+  status: ContainerStatus | undefined,
+  tally: InitTally,
+): void {
   const ended = status?.state?.terminated ?? (status?.state?.waiting && status.lastState?.terminated);
   if (status?.state?.running !== undefined || ended === undefined) {
     tally.pending++;
@@ -80,7 +86,12 @@ function tallySidecar(status: ContainerStatus | undefined, init: InitTally, run:
   }
 }
 
-function tallyRegular(container: Container, pod: Pod, status: ContainerStatus | undefined, tally: RunTally): void {
+function tallyRegular(
+  container: Container,
+  pod: Pod,
+  status: ContainerStatus | undefined,
+  tally: RunTally,
+): void {
   const state = status?.state;
   if (state?.running !== undefined) {
     tally.running++;

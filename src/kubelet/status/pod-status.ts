@@ -103,7 +103,11 @@ function decidePhase(
   if (phase !== old.phase) return { phase };
   const reason = old.reason ?? pod.status?.reason;
   const message = old.message ?? pod.status?.message;
-  return { phase, ...(reason === undefined ? {} : { reason }), ...(message === undefined ? {} : { message }) };
+  return {
+    phase,
+    ...(reason === undefined ? {} : { reason }),
+    ...(message === undefined ? {} : { message }),
+  };
 }
 
 function conditionsOf(
@@ -129,7 +133,11 @@ function addresses(input: PodStatusInput, runtime: RuntimePod): Partial<PodStatu
   const { hostIps, pod, old } = input;
   const onHost = isHostNetwork(pod);
   // A stopped sandbox has no address any more; the pod keeps the one it had.
-  const ips = onHost ? hostIps : runtime.ips.length > 0 ? runtime.ips : (old.podIPs ?? []).map(({ ip }) => ip);
+  const ips = onHost
+    ? hostIps
+    : runtime.ips.length > 0
+      ? runtime.ips
+      : (old.podIPs ?? []).map(({ ip }) => ip);
   return {
     ...(hostIps[0] === undefined ? {} : { hostIP: hostIps[0], hostIPs: hostIps.map((ip) => ({ ip })) }),
     ...(ips[0] === undefined ? {} : { podIP: ips[0], podIPs: ips.map((ip) => ({ ip })) }),

@@ -163,7 +163,8 @@ export class StatusManager {
       if (isNewer(answer, entry.pod)) entry.pod = answer;
     }
     const { pod } = entry;
-    const gone = finished && pod.metadata.deletionTimestamp !== undefined && isTerminalPhase(pod.status?.phase);
+    const gone =
+      finished && pod.metadata.deletionTimestamp !== undefined && isTerminalPhase(pod.status?.phase);
     if (gone) await pods.delete(podName(pod), { gracePeriodSeconds: 0, preconditions: { uid } });
   }
 
@@ -178,10 +179,18 @@ export class StatusManager {
     if (!isTerminalPhase(phase) || phase === undefined) return held;
     const now = this.#now();
     const conditions = (held.conditions ?? []).map((condition) => {
-      if (condition.status !== 'True' || (condition.type !== 'Ready' && condition.type !== 'ContainersReady')) {
+      if (
+        condition.status !== 'True' ||
+        (condition.type !== 'Ready' && condition.type !== 'ContainersReady')
+      ) {
         return condition;
       }
-      return stampCondition(endedCondition(condition.type, phase), held.conditions ?? [], now, condition.observedGeneration);
+      return stampCondition(
+        endedCondition(condition.type, phase),
+        held.conditions ?? [],
+        now,
+        condition.observedGeneration,
+      );
     });
     return { ...held, conditions };
   }

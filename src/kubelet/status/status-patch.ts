@@ -26,14 +26,18 @@ const SCALARS = [
 export function statusPatch(uid: string, from: PodStatus, to: PodStatus): object | undefined {
   const status: Record<string, unknown> = {};
   for (const key of SCALARS) if (from[key] !== to[key]) status[key] = to[key] ?? null;
-  for (const key of WHOLE_LISTS) if (!deepEqual(from[key] ?? [], to[key] ?? [])) status[key] = to[key] ?? null;
+  for (const key of WHOLE_LISTS)
+    if (!deepEqual(from[key] ?? [], to[key] ?? [])) status[key] = to[key] ?? null;
   for (const key of KEYED_LISTS) {
     if (deepEqual(from[key] ?? [], to[key] ?? [])) continue;
     status[key] = [{ $patch: 'replace' }, ...(to[key] ?? [])];
   }
   const before = new Map((from.conditions ?? []).map((condition) => [condition.type, condition]));
-  const changed = (to.conditions ?? []).filter((condition) => !deepEqual(before.get(condition.type), condition));
-  if (changed.length > 0) status['conditions'] = changed.map((condition) => withNulls(before.get(condition.type), condition));
+  const changed = (to.conditions ?? []).filter(
+    (condition) => !deepEqual(before.get(condition.type), condition),
+  );
+  if (changed.length > 0)
+    status['conditions'] = changed.map((condition) => withNulls(before.get(condition.type), condition));
   return Object.keys(status).length === 0 ? undefined : { metadata: { uid }, status };
 }
 

@@ -55,7 +55,8 @@ export class AtomicWriter {
     await files.mkdir(fresh, { mode: 0o755 });
     for (const [path, file] of payload) {
       const full = `${fresh}/${path}`;
-      if (path.includes('/')) await files.mkdir(full.slice(0, full.lastIndexOf('/')), { recursive: true, mode: 0o755 });
+      if (path.includes('/'))
+        await files.mkdir(full.slice(0, full.lastIndexOf('/')), { recursive: true, mode: 0o755 });
       await files.writeFile(full, file.data, { mode: file.mode });
       if (file.uid !== undefined) await files.chown(full, file.uid, -1);
     }

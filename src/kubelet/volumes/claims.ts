@@ -22,13 +22,19 @@ export async function claimedVolume(
 ): Promise<ClaimedVolume | undefined> {
   const { persistentVolumeClaim, ephemeral } = volume;
   const name =
-    persistentVolumeClaim?.claimName ?? (ephemeral === undefined ? undefined : `${podName(pod)}-${volume.name}`);
+    persistentVolumeClaim?.claimName ??
+    (ephemeral === undefined ? undefined : `${podName(pod)}-${volume.name}`);
   if (name === undefined) return undefined;
   const namespace = podNamespace(pod);
   const about = `error processing PVC ${namespace}/${name}`;
   const claim = await found(about, client.resource(resources.persistentVolumeClaims, namespace).get(name));
-  if (ephemeral !== undefined && !claim.metadata.ownerReferences?.some(({ uid }) => uid === pod.metadata.uid)) {
-    throw new Error(`${about}: PVC ${namespace}/${name} was not created for pod ${namespace}/${podName(pod)} (pod is not owner)`);
+  if (
+    ephemeral !== undefined &&
+    !claim.metadata.ownerReferences?.some(({ uid }) => uid === pod.metadata.uid)
+  ) {
+    throw new Error(
+      `${about}: PVC ${namespace}/${name} was not created for pod ${namespace}/${podName(pod)} (pod is not owner)`,
+    );
   }
   const volumeName = claim.spec?.volumeName ?? '';
   if (volumeName === '' || claim.status?.phase !== 'Bound') throw new Error(`${about}: PVC is not bound`);

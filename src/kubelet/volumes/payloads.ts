@@ -25,7 +25,10 @@ export interface BuiltPayload {
 }
 
 /** Undefined: the volume is not made of API objects. @throws Error, StatusError */
-export async function volumePayload(volume: coreV1.Volume, context: PayloadContext): Promise<BuiltPayload | undefined> {
+export async function volumePayload(
+  volume: coreV1.Volume,
+  context: PayloadContext,
+): Promise<BuiltPayload | undefined> {
   const files = new Map<string, PayloadFile>();
   const { configMap, secret, downwardAPI, projected } = volume;
   let refreshAtMs: number | undefined;
@@ -56,7 +59,8 @@ async function addProjected(
     try {
       if (source.configMap !== undefined) await addConfigMap(context, source.configMap, mode, files);
       else if (source.secret !== undefined) await addSecret(context, source.secret, mode, files);
-      else if (source.downwardAPI !== undefined) addDownward(context, source.downwardAPI.items ?? [], mode, files);
+      else if (source.downwardAPI !== undefined)
+        addDownward(context, source.downwardAPI.items ?? [], mode, files);
       else if (source.serviceAccountToken !== undefined) {
         const at = await addToken(context, source.serviceAccountToken, mode, files);
         refreshAtMs = Math.min(refreshAtMs ?? at, at);
@@ -82,10 +86,14 @@ async function addConfigMap(
   mode: number,
   files: Map<string, PayloadFile>,
 ): Promise<void> {
-  const found = await optionally(source, objects.configMap(podNamespace(pod), source.name ?? '', podUid(pod)));
+  const found = await optionally(
+    source,
+    objects.configMap(podNamespace(pod), source.name ?? '', podUid(pod)),
+  );
   const data = new Map<string, Buffer>();
   for (const [key, text] of Object.entries(found?.data ?? {})) data.set(key, Buffer.from(text));
-  for (const [key, text] of Object.entries(found?.binaryData ?? {})) data.set(key, Buffer.from(text, 'base64'));
+  for (const [key, text] of Object.entries(found?.binaryData ?? {}))
+    data.set(key, Buffer.from(text, 'base64'));
   addKeys('config', source, data, mode, files);
 }
 

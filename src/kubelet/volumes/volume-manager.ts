@@ -86,11 +86,16 @@ class VolumeManager implements PodVolumes {
         const message = `MountVolume.SetUp failed for volume "${volume.name}" : ${(e as Error).message}`;
         // What was mounted once stays; its source may come back.
         if (!entry.volumes.has(volume.name)) failures.push(new Error(message, { cause: e }));
-        else this.#options.logger.warn({ pod: describePod(pod), volume: volume.name, err: e }, 'volume not refreshed');
+        else
+          this.#options.logger.warn(
+            { pod: describePod(pod), volume: volume.name, err: e },
+            'volume not refreshed',
+          );
       }
     }
     this.#planRefresh(uid, entry);
-    if (failures.length > 0) throw new AggregateError(failures, failures.map(({ message }) => message).join(', '));
+    if (failures.length > 0)
+      throw new AggregateError(failures, failures.map(({ message }) => message).join(', '));
   }
 
   async mountsOf({ pod, container, env, imageVolumes }: MountInput): Promise<readonly Mount[]> {
@@ -174,7 +179,8 @@ class VolumeManager implements PodVolumes {
     const built = await volumePayload(volume, context);
     if (built === undefined) return undefined;
     const { refreshAtMs } = built;
-    if (refreshAtMs !== undefined) entry.refreshAtMs = Math.min(entry.refreshAtMs ?? refreshAtMs, refreshAtMs);
+    if (refreshAtMs !== undefined)
+      entry.refreshAtMs = Math.min(entry.refreshAtMs ?? refreshAtMs, refreshAtMs);
     const uid = podUid(pod);
     const [plugin, inMemory] = placeOf(volume);
     const path = inMemory
@@ -225,7 +231,10 @@ function propagationOf({ mountPropagation }: coreV1.VolumeMount): Mount['propaga
 
 /** The smaller of what the volume and the pod may use; undefined: what the kernel gives. */
 function memorySize(pod: Pod, source: coreV1.EmptyDirVolumeSource): number | undefined {
-  const limits = [podLimits(pod).get('memory') ?? 0, source.sizeLimit === undefined ? 0 : valueOf(source.sizeLimit)];
+  const limits = [
+    podLimits(pod).get('memory') ?? 0,
+    source.sizeLimit === undefined ? 0 : valueOf(source.sizeLimit),
+  ];
   const set = limits.filter((limit) => limit > 0);
   return set.length === 0 ? undefined : Math.min(...set);
 }
