@@ -52,7 +52,7 @@ function isAbsent(field: FieldSchema, value: unknown): boolean {
   if (value === undefined) return true;
   if (value === null) return field.schema.nullable !== true;
   // Go cannot tell a zero from an absent value where there is no pointer.
-  return !field.pointer && field.omitEmpty === false && value === zeroOf(field);
+  return !field.pointer && !field.omitEmpty && value === zeroOf(field);
 }
 
 function defaultStruct(schema: StructSchema, value: Fields): Fields {

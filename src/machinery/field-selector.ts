@@ -48,11 +48,10 @@ function parseTerm(selector: string, term: string): FieldRequirement {
 
 function unescapeValue(text: string): string {
   let value = '';
-  const chars = [...text];
-  for (let i = 0; i < chars.length; i++) {
-    const char = chars[i] ?? '';
+  for (let i = 0; i < text.length; i++) {
+    const char = text[i] ?? '';
     if (char === '\\') {
-      const escaped = chars[++i] ?? '';
+      const escaped = String.fromCodePoint(...[text.codePointAt(++i)].filter((code) => code !== undefined));
       if (escaped === '' || !'\\,='.includes(escaped)) {
         throw badRequest(`invalid field selector: invalid escape sequence: \\${escaped}`);
       }

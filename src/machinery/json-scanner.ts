@@ -142,9 +142,8 @@ class Scanner {
   }
 
   #literal(word: string): void {
-    for (const [i, char] of [...word].entries()) {
-      if (this.#peek() !== char) this.#fail(`in literal ${word} (expecting '${word[i]}')`);
-      this.#at++;
+    for (let i = 0; i < word.length; i++, this.#at++) {
+      if (this.#peek() !== word[i]) this.#fail(`in literal ${word} (expecting '${word[i]}')`);
     }
   }
 
@@ -195,7 +194,7 @@ function quoteChar(char: string): string {
   const byte = Buffer.from(char)[0] ?? 0;
   if (byte >= 0x80) return byte < 0xa0 ? `'\\u00${byte.toString(16)}'` : `'${String.fromCharCode(byte)}'`;
   const quoted = JSON.stringify(char).slice(1, -1);
-  return `'${/^\\u/.test(quoted) ? `\\x${quoted.slice(4)}` : quoted}'`;
+  return `'${quoted.startsWith('\\u') ? `\\x${quoted.slice(4)}` : quoted}'`;
 }
 
 /** What Go says about a text that is not JSON; undefined when it finds nothing wrong. */

@@ -196,13 +196,13 @@ function listDecoder(schema: ListSchema, goType?: string): Decoder {
     if (!Array.isArray(value)) throw context.mismatch(value, goName);
     decode ??= valueDecoder(schema.items, goType);
     const items = value as readonly unknown[];
-    const out = new Array<unknown>(items.length);
+    const out: unknown[] = [];
     for (let i = 0; i < items.length; i++) {
       const item = items[i];
       context.enter(i);
       const decoded = item === null || item === undefined ? undefined : decode(item, context);
       context.leave();
-      out[i] = decoded === undefined ? zeroValue(schema.items) : decoded;
+      out.push(decoded === undefined ? zeroValue(schema.items) : decoded);
     }
     return out;
   };

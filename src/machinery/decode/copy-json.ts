@@ -17,12 +17,15 @@ export function setKey(target: Record<string, unknown>, key: string, value: unkn
  * With `sortKeys`, objects are in the order in which Go prints maps.
  */
 export function copyJson(value: unknown, sortKeys: boolean, depth = 0): unknown {
+  if (typeof value === 'number' && !Number.isFinite(value)) {
+    throw new DecodeError('json: cannot unmarshal number into Go value of type float64');
+  }
   if (typeof value !== 'object' || value === null) return value;
   if (depth >= MAX_DEPTH) throw new DecodeError('exceeded max depth');
   if (Array.isArray(value)) {
     const items = value as readonly unknown[];
-    const copy = new Array<unknown>(items.length);
-    for (let i = 0; i < items.length; i++) copy[i] = copyJson(items[i], sortKeys, depth + 1) ?? null;
+    const copy: unknown[] = [];
+    for (let i = 0; i < items.length; i++) copy.push(copyJson(items[i], sortKeys, depth + 1) ?? null);
     return copy;
   }
   const source = value as Readonly<Record<string, unknown>>;

@@ -2,7 +2,7 @@
 import { type KubeObject, parseApiVersion } from '../object.ts';
 import type { FieldValidation } from '../request.ts';
 import type { StructSchema } from '../schema.ts';
-import { badRequest, StatusError } from '../status-error.ts';
+import { badRequest, type StatusError } from '../status-error.ts';
 import { decodeBuiltin } from './builtin-decoder.ts';
 import { pruneStruct } from './custom-decoder.ts';
 import { DecodeContext, DecodeError, MAX_PROBLEMS } from './decode-context.ts';

@@ -29,8 +29,16 @@ const integer =
     throw context.mismatch(value, goType);
   };
 
+/** The largest int64 a number can hold: JSON's rounding of the true maximum would not fit an int64 any more. */
+const INT64_MAX = 2 ** 63 - 1024;
+const anyInt64 = integer(-INT64_LIMIT, INT64_LIMIT);
+const int64: ScalarDecoder = (value, context, goType) => {
+  const checked = anyInt64(value, context, goType);
+  return checked === INT64_LIMIT ? INT64_MAX : checked;
+};
+
 const float64: ScalarDecoder = (value, context, goType) => {
-  if (typeof value === 'number') return value;
+  if (typeof value === 'number' && Number.isFinite(value)) return value;
   throw context.mismatch(value, goType);
 };
 
@@ -81,7 +89,7 @@ export const scalarDecoders: Readonly<Record<ScalarType, ScalarDecoder>> = {
   string,
   boolean,
   int32: integer(-INT32_MAX - 1, INT32_MAX),
-  int64: integer(-INT64_LIMIT, INT64_LIMIT),
+  int64,
   uint32: integer(0, 2 ** 32 - 1),
   float64,
   bytes,

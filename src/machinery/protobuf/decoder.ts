@@ -30,6 +30,8 @@ interface CompiledMessage {
   readonly fields: readonly FieldSchema[];
   readonly always: readonly boolean[];
   readonly dropsZero: readonly boolean[];
+  /** As many times undefined as there are fields, to copy. */
+  readonly emptySlots: readonly unknown[];
 }
 
 const messages = new WeakMap<StructSchema, CompiledMessage>();
@@ -44,6 +46,7 @@ function compile(schema: StructSchema): CompiledMessage {
     ),
     fields: schema.fields,
     always: schema.fields.map(isAlwaysPrinted),
+    emptySlots: schema.fields.map(() => undefined),
     dropsZero: schema.fields.map((field) => field.omitEmpty && !field.pointer && !isAlwaysPrinted(field)),
   };
   messages.set(schema, message);
@@ -141,8 +144,8 @@ function readInto(
 
 /** Reads a message to its end. */
 export function readMessage(reader: WireReader, schema: StructSchema, depth = 0): Record<string, unknown> {
-  const { entries, fields, always, dropsZero } = compile(schema);
-  const slots = new Array<unknown>(fields.length).fill(undefined);
+  const { entries, fields, always, dropsZero, emptySlots } = compile(schema);
+  const slots = emptySlots.slice();
   readInto(reader, entries, slots, depth);
   const out: Record<string, unknown> = {};
   for (let place = 0; place < fields.length; place++) {
