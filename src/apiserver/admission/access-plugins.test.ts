@@ -77,6 +77,19 @@ test('nobody writes a role with rights they do not hold', async () => {
   assert.ok(await write(reader));
 });
 
+test('a role that is bound but missing is told with the refusal', async () => {
+  const { h, role, grant, write } = escalation();
+  grant([]);
+  h.table.delete({ group: RBAC, resource: 'clusterroles' }, '', 'own');
+  await assert.rejects(
+    write(role('reader', { rules: [readPods] })),
+    missing(
+      `clusterroles.${RBAC} "reader"`,
+      `{APIGroups:[""], Resources:["pods"], Verbs:["get" "list"]}; resolution errors: [clusterroles.${RBAC} "own" not found]`,
+    ),
+  );
+});
+
 test('whoever may escalate, and system:masters, write any role', async () => {
   const { role, allow, write } = escalation();
   const reader = role('reader', { rules: [readPods] });
@@ -89,7 +102,7 @@ test('nobody binds a role with rights they do not hold, unless they may bind it'
   const { h, role, binding, grant, allow, write } = escalation();
   await assert.rejects(write(binding('reader')), {
     code: 404,
-    message: `clusterrole.${RBAC} "reader" not found`,
+    message: `clusterrolebindings.${RBAC} "reader" not found`,
   });
   h.table.put({ group: RBAC, resource: 'clusterroles' }, role('reader', { rules: [readPods] }));
   await assert.rejects(write(binding('reader')), missing(`clusterrolebindings.${RBAC} "b"`));

@@ -5,7 +5,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { rbacV1 } from '#api';
-import { forbidden, type KubeObject } from '#machinery';
+import { forbidden, type KubeObject, notFound } from '#machinery';
 import { SUPERUSER_GROUP } from '../authorization/authorizer-chain.ts';
 import type { Authorizer } from '../authorization/authorizer.ts';
 import type { RbacIndex } from '../authorization/rbac-index.ts';
@@ -35,12 +35,14 @@ export function rbacEscalation(options: {
     { user, target }: AdmissionAttributes,
     rules: readonly rbacV1.PolicyRule[],
   ): string | undefined {
-    const { grants, problems } = index.grantsOf(user, target.namespace ?? '');
+    const { grants, missingRoles } = index.grantsOf(user, target.namespace ?? '');
     const missing = uncoveredRules(
       grants.flatMap((grant) => grant.rules),
       rules,
     );
     if (missing.length === 0) return undefined;
+    // Upstream's store names what is missing after the resource of the request.
+    const problems = missingRoles.map(({ name }) => notFound(target, name).message);
     const unresolved = problems.length === 0 ? '' : `; resolution errors: [${joinProblems(problems)}]`;
     return `user ${JSON.stringify(user.name)} (groups=${quoteList(user.groups)}) is attempting to grant RBAC permissions not currently held:\n${describeRules(missing)}${unresolved}`;
   }
@@ -87,7 +89,9 @@ export function rbacEscalation(options: {
   function checkBinding(attributes: AdmissionAttributes, object: KubeObject): void {
     const { roleRef } = typed<rbacV1.RoleBinding>(object);
     if (mayBind(attributes, roleRef)) return;
-    confirmHeld(attributes, index.rulesOfRole(roleRef, attributes.target.namespace ?? ''));
+    const rules = index.rulesOfRole(roleRef, attributes.target.namespace ?? '');
+    if (rules === undefined) throw notFound(attributes.target, roleRef.name);
+    confirmHeld(attributes, rules);
   }
 
   return {

@@ -1,5 +1,5 @@
 import type { rbacV1 } from '#api';
-import type { UserInfo } from '#machinery';
+import { notFound, type UserInfo } from '#machinery';
 import type { AuthorizationAttributes, Authorizer, Decision } from './authorizer.ts';
 import { ruleAllows } from './policy-rule.ts';
 import type { RbacIndex } from './rbac-index.ts';
@@ -23,6 +23,15 @@ export function joinProblems(problems: readonly string[]): string {
   return unique.length === 1 ? (unique[0] ?? '') : `[${unique.join(', ')}]`;
 }
 
+/** The lister that upstream asks names the resource in the singular. */
+const describeMissing = (roles: readonly rbacV1.RoleRef[]): string =>
+  joinProblems(
+    roles.map(({ apiGroup, kind, name }) => {
+      const resource = kind === 'Role' ? 'role' : 'clusterrole';
+      return notFound({ group: apiGroup, resource }, name).message;
+    }),
+  );
+
 /** Role-based access control: allows what a bound role's rules allow, never denies. */
 export class RbacAuthorizer implements Authorizer, RuleResolver {
   readonly #index: RbacIndex;
@@ -32,7 +41,7 @@ export class RbacAuthorizer implements Authorizer, RuleResolver {
   }
 
   authorize(attributes: AuthorizationAttributes): Decision {
-    const { grants, problems } = this.#index.grantsOf(attributes.user, attributes.namespace ?? '');
+    const { grants, missingRoles } = this.#index.grantsOf(attributes.user, attributes.namespace ?? '');
     for (const grant of grants) {
       for (const rule of grant.rules) {
         if (ruleAllows(rule, attributes)) {
@@ -42,16 +51,16 @@ export class RbacAuthorizer implements Authorizer, RuleResolver {
     }
     return {
       verdict: 'no-opinion',
-      reason: problems.length === 0 ? '' : `RBAC: ${joinProblems(problems)}`,
+      reason: missingRoles.length === 0 ? '' : `RBAC: ${describeMissing(missingRoles)}`,
     };
   }
 
   rulesFor(user: UserInfo, namespace: string): UserRules {
-    const { grants, problems } = this.#index.grantsOf(user, namespace);
+    const { grants, missingRoles } = this.#index.grantsOf(user, namespace);
     return {
       rules: grants.flatMap((grant) => grant.rules),
       incomplete: false,
-      problem: problems.length === 0 ? undefined : joinProblems(problems),
+      problem: missingRoles.length === 0 ? undefined : describeMissing(missingRoles),
     };
   }
 }

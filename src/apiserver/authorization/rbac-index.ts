@@ -6,7 +6,7 @@
  * any RBAC object changes (`#generation`).
  */
 import type { rbacV1 } from '#api';
-import { type KubeObject, notFound, type UserInfo } from '#machinery';
+import type { KubeObject, UserInfo } from '#machinery';
 import type { CacheReader } from '../reader.ts';
 import { typed } from '../typed-object.ts';
 import { selectsLabels } from './label-selector.ts';
@@ -31,8 +31,8 @@ export interface Grant {
 
 export interface Grants {
   readonly grants: readonly Grant[];
-  /** Bindings whose role could not be found: the decision may be incomplete. */
-  readonly problems: readonly string[];
+  /** Roles that are bound but not there: the decision may be incomplete. */
+  readonly missingRoles: readonly rbacV1.RoleRef[];
 }
 
 type Binding = rbacV1.ClusterRoleBinding | rbacV1.RoleBinding;
@@ -162,7 +162,7 @@ export class RbacIndex {
       const local = this.#resolve(this.#namespaces.get(namespace), user, namespace);
       grants = {
         grants: [...entry.cluster.grants, ...local.grants],
-        problems: [...entry.cluster.problems, ...local.problems],
+        missingRoles: [...entry.cluster.missingRoles, ...local.missingRoles],
       };
       if (entry.namespaces.size >= MAX_CACHED_NAMESPACES_PER_USER) entry.namespaces.clear();
       entry.namespaces.set(namespace, grants);
@@ -170,15 +170,14 @@ export class RbacIndex {
     return grants;
   }
 
-  /** @throws StatusError 404 when the role is not there. */
-  rulesOfRole(roleRef: rbacV1.RoleRef, namespace: string): readonly rbacV1.PolicyRule[] {
-    if (roleRef.kind === 'Role') {
-      const role = this.#reader.get<rbacV1.Role>(ROLES, namespace, roleRef.name);
-      if (role === undefined) throw notFound({ group: GROUP, resource: 'role' }, roleRef.name);
-      return role.rules ?? [];
+  /** Undefined: the role is not there. */
+  rulesOfRole({ kind, name }: rbacV1.RoleRef, namespace: string): readonly rbacV1.PolicyRule[] | undefined {
+    if (kind === 'Role') {
+      const role = this.#reader.get<rbacV1.Role>(ROLES, namespace, name);
+      return role === undefined ? undefined : (role.rules ?? []);
     }
-    const role = this.#reader.get<rbacV1.ClusterRole>(CLUSTER_ROLES, '', roleRef.name);
-    if (role === undefined) throw notFound({ group: GROUP, resource: 'clusterrole' }, roleRef.name);
+    const role = this.#reader.get<rbacV1.ClusterRole>(CLUSTER_ROLES, '', name);
+    if (role === undefined) return undefined;
     return aggregates(role) ? this.#aggregatedRules(role) : (role.rules ?? []);
   }
 
@@ -220,18 +219,15 @@ export class RbacIndex {
 
   #resolve(scope: BindingsBySubject | undefined, user: UserInfo, namespace: string): Grants {
     const grants: Grant[] = [];
-    const problems: string[] = [];
-    if (scope === undefined) return { grants, problems };
+    const missingRoles: rbacV1.RoleRef[] = [];
+    if (scope === undefined) return { grants, missingRoles };
     const keys = new Set([`u:${user.name}`, ...user.groups.map((group) => `g:${group}`)]);
     for (const { binding, subject } of scope.of(keys)) {
-      try {
-        const rules = this.rulesOfRole(binding.roleRef, namespace);
-        grants.push({ source: describeGrant(binding, subject, namespace), rules });
-      } catch (error) {
-        problems.push(error instanceof Error ? error.message : String(error));
-      }
+      const rules = this.rulesOfRole(binding.roleRef, namespace);
+      if (rules === undefined) missingRoles.push(binding.roleRef);
+      else grants.push({ source: describeGrant(binding, subject, namespace), rules });
     }
-    return { grants, problems };
+    return { grants, missingRoles };
   }
 
   /**
