@@ -15,7 +15,7 @@ interface CompiledDefaults {
   /** False when nothing in this struct or below it has a default: it is never walked. */
   readonly reachable: boolean;
   readonly own: readonly FieldSchema[];
-  readonly nested: readonly { readonly name: string; readonly schema: Schema }[];
+  readonly nested: readonly { readonly name: string; readonly defaulter: Defaulter }[];
 }
 
 const compiled = new WeakMap<StructSchema, CompiledDefaults>();
@@ -29,7 +29,7 @@ function compile(schema: StructSchema): CompiledDefaults {
   const own = schema.fields.filter((field) => field.default !== undefined);
   const nested = schema.fields
     .filter((field) => hasDefaults(field.schema))
-    .map((field) => ({ name: field.name, schema: field.schema }));
+    .map((field) => ({ name: field.name, defaulter: defaulterOf(field.schema) }));
   const result: CompiledDefaults = { reachable: own.length + nested.length > 0, own, nested };
   compiled.set(schema, result);
   return result;
@@ -65,9 +65,10 @@ function defaultStruct(schema: StructSchema, value: Fields): Fields {
     out[field.name] = field.default;
   }
   const before = out ?? value;
-  for (const { name, schema: fieldSchema } of nested) {
+  for (const { name, defaulter } of nested) {
     const current = before[name];
-    const next = defaulterOf(fieldSchema)(current);
+    if (current === undefined) continue;
+    const next = defaulter(current);
     if (next === current) continue;
     out ??= { ...value };
     out[name] = next;

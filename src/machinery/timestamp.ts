@@ -189,6 +189,7 @@ export function formatMicroInstant(instant: Instant): string | undefined {
 
 /** An RFC 3339 time with or without fraction. @throws Error with the message of Go's `time.Parse`. */
 export function parseInstant(text: string): Instant {
+  if (isCanonical(text)) return { seconds: Date.parse(text) / 1000, nanos: 0 };
   const parsed = parse(text, SECOND_LAYOUT);
   if (parsed.error !== undefined) throw new Error(parsed.error);
   return parsed.instant;

@@ -23,10 +23,16 @@ interface Slot {
 }
 
 /** What a field number stands for: a field, or an embedded struct with numbers of its own. */
-type Entry = { readonly slot: Slot } | { readonly embedded: ReadonlyMap<number, Entry> };
+interface Entry {
+  readonly slot?: Slot;
+  readonly embedded?: Entries;
+}
+
+/** By field number, which are small and dense. */
+type Entries = readonly (Entry | undefined)[];
 
 interface CompiledMessage {
-  readonly entries: ReadonlyMap<number, Entry>;
+  readonly entries: Entries;
   readonly fields: readonly FieldSchema[];
   readonly always: readonly boolean[];
   readonly dropsZero: readonly boolean[];
@@ -58,20 +64,24 @@ interface PlacedField {
   readonly place: number;
 }
 
-function compileEntries(fields: readonly PlacedField[], level: number): ReadonlyMap<number, Entry> {
-  const entries = new Map<number, Entry>();
+function compileEntries(fields: readonly PlacedField[], level: number): Entries {
+  const entries: (Entry | undefined)[] = [];
+  const put = (number: number, entry: Entry): void => {
+    while (entries.length <= number) entries.push(undefined);
+    entries[number] = entry;
+  };
   const embedded = new Map<number, PlacedField[]>();
   for (const placed of fields) {
     const inline = placed.field.protoInline?.[level];
     if (inline === undefined) {
-      if (placed.field.protoNumber > 0) entries.set(placed.field.protoNumber, { slot: slotOf(placed) });
+      if (placed.field.protoNumber > 0) put(placed.field.protoNumber, { slot: slotOf(placed) });
     } else {
       const group = embedded.get(inline.number) ?? [];
       group.push(placed);
       embedded.set(inline.number, group);
     }
   }
-  for (const [number, group] of embedded) entries.set(number, { embedded: compileEntries(group, level + 1) });
+  for (const [number, group] of embedded) put(number, { embedded: compileEntries(group, level + 1) });
   return entries;
 }
 
@@ -107,38 +117,36 @@ function mapEntryReader(values: Schema): Slot['read'] {
   const readValue = lazy(() => valueReader(values));
   return (reader, depth, held) => {
     const map = (held ?? {}) as Record<string, unknown>;
-    const entry = reader.message();
+    const outer = reader.enter();
     let key = '';
     let value: unknown;
-    while (!entry.done) {
-      const tag = entry.varint();
-      if (tag === 0x0a) key = entry.string();
-      else if (tag >>> 3 === 2) value = readValue(entry, depth + 1);
-      else entry.skip(tag & 7);
+    while (!reader.done) {
+      const tag = reader.varint();
+      if (tag === 0x0a) key = reader.string();
+      else if (tag >>> 3 === 2) value = readValue(reader, depth + 1);
+      else reader.skip(tag & 7);
     }
+    reader.leave(outer);
     setKey(map, key, value === undefined ? zeroValue(values) : value);
     return map;
   };
 }
 
-function readInto(
-  reader: WireReader,
-  entries: ReadonlyMap<number, Entry>,
-  slots: unknown[],
-  depth: number,
-): void {
+function readInto(reader: WireReader, entries: Entries, slots: unknown[], depth: number): void {
   if (depth > MAX_DEPTH) throw new ProtobufError('exceeded max depth');
   while (!reader.done) {
     const tag = reader.varint();
-    const entry = entries.get(Math.floor(tag / 8));
+    const entry = entries[Math.floor(tag / 8)];
     const wireType = tag & 7;
-    if (entry === undefined) reader.skip(wireType);
-    else if ('embedded' in entry) readInto(reader.message(), entry.embedded, slots, depth + 1);
-    else {
+    if (entry?.slot !== undefined) {
       const { slot } = entry;
       if (slot.wireType !== wireType) throw new ProtobufError(`proto: wrong wireType = ${wireType}`);
       slots[slot.place] = slot.read(reader, depth, slots[slot.place]);
-    }
+    } else if (entry?.embedded !== undefined) {
+      const outer = reader.enter();
+      readInto(reader, entry.embedded, slots, depth + 1);
+      reader.leave(outer);
+    } else reader.skip(wireType);
   }
 }
 
@@ -161,6 +169,13 @@ export function readMessage(reader: WireReader, schema: StructSchema, depth = 0)
   return out;
 }
 
+function readNested(reader: WireReader, schema: StructSchema, depth: number): Record<string, unknown> {
+  const outer = reader.enter();
+  const message = readMessage(reader, schema, depth);
+  reader.leave(outer);
+  return message;
+}
+
 function isZero(value: unknown): boolean {
   if (value === '' || value === 0 || value === false || value === null) return true;
   if (typeof value !== 'object') return false;
@@ -174,7 +189,7 @@ function valueReader(schema: Schema): ValueReader {
     case 'scalar':
       return SCALAR_READERS[schema.type];
     case 'struct':
-      return (reader, depth) => readMessage(reader.message(), schema, depth + 1);
+      return (reader, depth) => readNested(reader, schema, depth + 1);
     case 'list':
       return wrappedReader(schema.items);
     case 'map':
@@ -189,27 +204,26 @@ function valueReader(schema: Schema): ValueReader {
 function wrappedReader(items: Schema): ValueReader {
   const readItem = lazy(() => valueReader(items));
   return (reader, depth) => {
-    const message = reader.message();
+    const outer = reader.enter();
     const list: unknown[] = [];
-    while (!message.done) {
-      const tag = message.varint();
-      if (tag >>> 3 === 1) list.push(readItem(message, depth + 1));
-      else message.skip(tag & 7);
+    while (!reader.done) {
+      const tag = reader.varint();
+      if (tag >>> 3 === 1) list.push(readItem(reader, depth + 1));
+      else reader.skip(tag & 7);
     }
+    reader.leave(outer);
     return list;
   };
 }
 
-/** Reads a message of few fields into an array by number; repeated fields come as lists when `lists` says so. */
-function readParts(
-  reader: WireReader,
-  read: (message: WireReader, number: number, wireType: number) => boolean,
-): void {
-  const message = reader.message();
-  while (!message.done) {
-    const tag = message.varint();
-    if (!read(message, tag >>> 3, tag & 7)) message.skip(tag & 7);
+/** Reads a message of few fields; `read` takes a field and says whether it knew it. */
+function readParts(reader: WireReader, read: (number: number) => boolean): void {
+  const outer = reader.enter();
+  while (!reader.done) {
+    const tag = reader.varint();
+    if (!read(tag >>> 3)) reader.skip(tag & 7);
   }
+  reader.leave(outer);
 }
 
 function instantReader(
@@ -218,9 +232,9 @@ function instantReader(
   return (reader) => {
     let seconds: number | undefined;
     let nanos = 0;
-    readParts(reader, (message, number) => {
-      if (number === 1) seconds = message.signed();
-      else if (number === 2) nanos = message.signed();
+    readParts(reader, (number) => {
+      if (number === 1) seconds = reader.signed();
+      else if (number === 2) nanos = reader.signed();
       else return false;
       return true;
     });
@@ -239,9 +253,9 @@ const SCALAR_READERS: Readonly<Record<ScalarSchema['type'], ValueReader>> = {
   bytes: (reader) => reader.base64(),
   quantity: (reader) => {
     let text = '';
-    readParts(reader, (message, number) => {
+    readParts(reader, (number) => {
       if (number !== 1) return false;
-      text = message.string();
+      text = reader.string();
       return true;
     });
     const canonical = canonicalQuantity(text);
@@ -252,9 +266,9 @@ const SCALAR_READERS: Readonly<Record<ScalarSchema['type'], ValueReader>> = {
   microtime: instantReader(formatMicroInstant),
   duration: (reader) => {
     let nanos = 0n;
-    readParts(reader, (message, number) => {
+    readParts(reader, (number) => {
       if (number !== 1) return false;
-      nanos = message.signedBig();
+      nanos = reader.signedBig();
       return true;
     });
     return formatNanos(nanos);
@@ -263,10 +277,10 @@ const SCALAR_READERS: Readonly<Record<ScalarSchema['type'], ValueReader>> = {
     let isString = false;
     let int = 0;
     let text = '';
-    readParts(reader, (message, number) => {
-      if (number === 1) isString = message.varint() === 1;
-      else if (number === 2) int = message.signed();
-      else if (number === 3) text = message.string();
+    readParts(reader, (number) => {
+      if (number === 1) isString = reader.varint() === 1;
+      else if (number === 2) int = reader.signed();
+      else if (number === 3) text = reader.string();
       else return false;
       return true;
     });
@@ -287,9 +301,9 @@ function anyReader(schema: AnySchema): ValueReader {
 
 const rawReader: ValueReader = (reader) => {
   let raw: string | undefined;
-  readParts(reader, (message, number) => {
+  readParts(reader, (number) => {
     if (number !== 1) return false;
-    raw = message.string();
+    raw = reader.string();
     return true;
   });
   if (raw === undefined || raw === '') return null;
@@ -309,12 +323,12 @@ function alternativeReader({ wire, alternative }: AnySchema): ValueReader {
     let struct: unknown;
     let allows = false;
     const list: unknown[] = [];
-    readParts(reader, (message, number) => {
-      if (number === structNumber) struct = readMessage(message.message(), alternative, depth + 1);
-      else if (wire === 'schema-or-bool' && number === 1) allows = message.varint() !== 0;
+    readParts(reader, (number) => {
+      if (number === structNumber) struct = readNested(reader, alternative, depth + 1);
+      else if (wire === 'schema-or-bool' && number === 1) allows = reader.varint() !== 0;
       else if (wire === 'schema-or-array' && number === 2) {
-        list.push(readMessage(message.message(), alternative, depth + 1));
-      } else if (wire === 'schema-or-strings' && number === 2) list.push(message.string());
+        list.push(readNested(reader, alternative, depth + 1));
+      } else if (wire === 'schema-or-strings' && number === 2) list.push(reader.string());
       else return false;
       return true;
     });

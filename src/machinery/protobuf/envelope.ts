@@ -70,20 +70,21 @@ export function decodeProtobuf(bytes: Uint8Array): ProtobufEnvelope {
       'provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]',
     );
   }
-  const reader = new WireReader(buffer, 4);
+  const reader = new WireReader(buffer.subarray(4));
   let apiVersion = '';
   let kind = '';
   let raw = buffer.subarray(0, 0);
   while (!reader.done) {
     const tag = reader.varint();
     if (tag === TAG1) {
-      const type = reader.message();
-      while (!type.done) {
-        const typeTag = type.varint();
-        if (typeTag === TAG1) apiVersion = type.string();
-        else if (typeTag === TAG2) kind = type.string();
-        else type.skip(typeTag & 7);
+      const outer = reader.enter();
+      while (!reader.done) {
+        const typeTag = reader.varint();
+        if (typeTag === TAG1) apiVersion = reader.string();
+        else if (typeTag === TAG2) kind = reader.string();
+        else reader.skip(typeTag & 7);
       }
+      reader.leave(outer);
     } else if (tag === TAG2) raw = reader.bytes();
     else reader.skip(tag & 7);
   }
