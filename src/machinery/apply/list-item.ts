@@ -11,6 +11,10 @@ export function itemStep(list: ListForm, item: unknown): string {
 function keyedItemStep(list: ListForm, item: unknown): string {
   if (item === null) throw new Error('associative list with keys may not have a null element');
   if (!isJsonObject(item)) throw new Error('associative list with keys may not have non-map elements');
+  const [onlyKey] = list.keys;
+  if (onlyKey !== undefined && list.keys.length === 1 && Object.hasOwn(item, onlyKey)) {
+    return keyStep([[onlyKey, item[onlyKey]]]);
+  }
   const keys: [string, unknown][] = [];
   for (const key of list.keys) {
     const value = Object.hasOwn(item, key) ? item[key] : list.keyDefault(key);

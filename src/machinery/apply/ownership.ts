@@ -19,7 +19,7 @@ import {
 } from './field-tree.ts';
 import { dropEmpty, type Manager, type ManagerKey, type Managers } from './managers.ts';
 import { reconcileWithSchema } from './reconcile.ts';
-import { type Comparison, compareValues } from './typed-compare.ts';
+import { compareValues } from './typed-compare.ts';
 import { fieldSetOf, withNamedFields } from './typed-field-set.ts';
 import { mergeValues } from './typed-merge.ts';
 import { removeFields } from './typed-remove.ts';
@@ -35,6 +35,13 @@ export interface Versioned {
   readonly value: unknown;
   readonly type: ApplyType;
   readonly apiVersion: string;
+}
+
+/** What a write did, as far as its endpoint can own it. */
+interface Change {
+  /** Added or modified. */
+  readonly set: FieldTree;
+  readonly removed: FieldTree;
 }
 
 export interface OwnershipOptions {
@@ -70,8 +77,7 @@ export class Ownership {
    */
   update(live: Versioned, next: Versioned, managers: Managers): FieldTree {
     this.#reconcile(live, managers);
-    const change = this.#transfer(live, next, managers, undefined, true);
-    return this.#filter(union(change.modified, change.added));
+    return this.#transfer(live, next, managers, undefined, true).set;
   }
 
   /**
@@ -121,14 +127,13 @@ export class Ownership {
     managers: Managers,
     self: string | undefined,
     force: boolean,
-  ): Comparison {
-    const changes = new Map<string, Comparison | undefined>();
-    const changeAt = (apiVersion: string): Comparison | undefined => {
+  ): Change {
+    const changes = new Map<string, Change | undefined>();
+    const changeAt = (apiVersion: string): Change | undefined => {
       if (!changes.has(apiVersion)) changes.set(apiVersion, this.#compare(live, next, apiVersion));
       return changes.get(apiVersion);
     };
     const conflicts = new Map<string, FieldTree>();
-    const lost = new Map<string, FieldTree>();
     for (const [id, manager] of managers) {
       if (id === self) continue;
       const change = changeAt(manager.apiVersion);
@@ -136,31 +141,26 @@ export class Ownership {
         managers.delete(id);
         continue;
       }
-      const conflict = intersection(manager.set, union(change.modified, change.added));
+      const conflict = intersection(manager.set, change.set);
       if (!isEmptyTree(conflict)) conflicts.set(id, conflict);
-      lost.set(id, union(conflict, change.removed));
     }
     if (!force && conflicts.size > 0) throw new OwnershipConflict(conflicts, managers);
-    for (const [id, set] of lost) {
-      const manager = managers.get(id);
-      if (manager === undefined) continue;
-      const kept = difference(manager.set, set);
+    for (const [id, manager] of managers) {
+      if (id === self) continue;
+      const { set = EMPTY_SET, removed = EMPTY_SET } = changeAt(manager.apiVersion) ?? {};
+      const kept = difference(difference(manager.set, set), removed);
       if (kept !== manager.set) managers.set(id, { ...manager, set: kept });
     }
     dropEmpty(managers);
-    return changeAt(live.apiVersion) ?? { added: EMPTY_SET, modified: EMPTY_SET, removed: EMPTY_SET };
+    return changeAt(live.apiVersion) ?? { set: EMPTY_SET, removed: EMPTY_SET };
   }
 
-  #compare(live: Versioned, next: Versioned, apiVersion: string): Comparison | undefined {
+  #compare(live: Versioned, next: Versioned, apiVersion: string): Change | undefined {
     const before = this.#at(live, apiVersion);
     const after = this.#at(next, apiVersion);
     if (before === undefined || after === undefined) return undefined;
-    const change = compareValues(before.type, before.value, after.value);
-    return {
-      added: this.#filter(change.added),
-      modified: this.#filter(change.modified),
-      removed: this.#filter(change.removed),
-    };
+    const { added, modified, removed } = compareValues(before.type, before.value, after.value);
+    return { set: this.#filter(union(modified, added)), removed: this.#filter(removed) };
   }
 
   /** Takes out of `merged` what was applied last time, is not applied now, and nobody else owns. */

@@ -14,6 +14,8 @@ export const valueStep = (value: unknown): string => `v:${goJson(value)}`;
 
 /** @param keys in any order. */
 export function keyStep(keys: readonly (readonly [string, unknown])[]): string {
+  const [only] = keys;
+  if (only !== undefined && keys.length === 1) return `k:{${goJson(only[0])}:${goJson(only[1])}}`;
   const sorted = [...keys].sort((a, b) => compareText(a[0], b[0]));
   return `k:{${sorted.map(([name, value]) => `${goJson(name)}:${goJson(value)}`).join(',')}}`;
 }
@@ -70,7 +72,21 @@ export function compareSteps(a: string, b: string): number {
   const kind = a[0] ?? '';
   if (kind !== b[0]) return KIND_ORDER.indexOf(kind) - KIND_ORDER.indexOf(b[0] ?? '');
   if (kind === 'f' || kind === '.') return compareText(a, b);
-  return compareContent(JSON.parse(a.slice(2)), JSON.parse(b.slice(2)));
+  return compareContent(contentOf(a), contentOf(b));
+}
+
+/** Contents of steps that were compared before; started afresh when full. */
+const MAX_KNOWN_CONTENTS = 2_048;
+const contents = new Map<string, unknown>();
+
+function contentOf(step: string): unknown {
+  let content = contents.get(step);
+  if (content === undefined) {
+    content = JSON.parse(step.slice(2));
+    if (contents.size >= MAX_KNOWN_CONTENTS) contents.clear();
+    contents.set(step, content);
+  }
+  return content;
 }
 
 function compareContent(a: unknown, b: unknown): number {
@@ -100,6 +116,8 @@ function printValue(value: unknown): string {
 
 /** JSON as Go's encoder writes it: the characters that are unsafe in HTML are escaped. */
 function goJson(value: unknown): string {
+  if (typeof value === 'number') return String(value);
+  if (typeof value === 'string' && /^[\w ./:@-]*$/.test(value)) return `"${value}"`;
   return JSON.stringify(value).replace(
     /[<>&\u2028\u2029]/g,
     (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,

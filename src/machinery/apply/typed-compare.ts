@@ -1,7 +1,7 @@
 /** What changed between two values of one type, as sets of fields. */
 import { isJsonObject } from '../patch/json-value.ts';
 import { type ApplyType, type Form, formFor, type ListForm, type MapForm } from './apply-type.ts';
-import { type FieldTree, FieldTreeBuilder, isEmptyTree } from './field-tree.ts';
+import { type FieldTree, FieldTreeBuilder } from './field-tree.ts';
 import { knownItemStep } from './list-item.ts';
 import { fieldStep } from './path-element.ts';
 import { sameValue } from './same-value.ts';
@@ -11,9 +11,6 @@ export interface Comparison {
   readonly modified: FieldTree;
   readonly removed: FieldTree;
 }
-
-export const isUnchanged = (comparison: Comparison): boolean =>
-  isEmptyTree(comparison.added) && isEmptyTree(comparison.modified) && isEmptyTree(comparison.removed);
 
 export function compareValues(type: ApplyType, before: unknown, after: unknown): Comparison {
   const walk = new CompareWalk();
