@@ -58,7 +58,26 @@ export function mergeOrderedList(
     merged = rule.strategy === 'merge' ? mergePatchList(context, rule, original, patch, false) : patch;
   }
   elementKind(original ?? [], patch ?? []);
-  return inOrder(merged, order, original ?? [], rule.mergeKey);
+  return inOrder(merged, order, liveOrder(original ?? [], patch ?? [], rule.mergeKey), rule.mergeKey);
+}
+
+/**
+ * Where an item stood in the live list. An item the patch adds takes the place of one it deletes, so replacing a
+ * container by another keeps the list's order; upstream does so by the way it reuses the list's memory.
+ */
+function liveOrder(original: Items, patch: Items, mergeKey: string): Items {
+  if (mergeKey === '') return original;
+  const gone = new Set<unknown>();
+  const named: unknown[] = [];
+  for (const item of patch) {
+    const map = asMap(item);
+    if (directiveOf(map) === 'delete') gone.add(map[mergeKey]);
+    else if (directiveOf(map) === undefined) named.push(item);
+  }
+  const kept = original.filter((item) => !gone.has(keyOf(item, mergeKey)));
+  const known = new Set(kept.map((item) => keyOf(item, mergeKey)));
+  const added = named.filter((item) => !known.has(keyOf(item, mergeKey)));
+  return [...kept, ...added.slice(0, original.length - kept.length)];
 }
 
 /** The items of the patch must appear in `order`, in the same sequence. */
@@ -134,6 +153,7 @@ function mergeItems(context: MergeContext, rule: FieldRule, base: Items, patch: 
 
 /** Items named by `order` in its sequence, interleaved with the rest in the sequence of `live`. */
 function inOrder(merged: Items, order: Items, live: Items, mergeKey: string): Items {
+  if (mergeKey !== '') for (const item of order) requiredKey(asMap(item), mergeKey);
   const orderOf = ranks(order, mergeKey);
   const liveOf = ranks(live, mergeKey);
   const rank = (item: unknown, of: ReadonlyMap<unknown, number>): number =>

@@ -127,6 +127,16 @@ test('$setElementOrder orders what it names and leaves the rest where the live l
   );
 });
 
+test('An item added beside a deleted one takes its place in the order', () => {
+  const doc = { containers: [{ name: 'a' }, { name: 'b' }, { name: 'c' }] };
+  const names = (patch: object): readonly unknown[] =>
+    (
+      patched({ containers: [{ name: 'n' }, { name: 'a', $patch: 'delete' }], ...patch }, doc) as typeof doc
+    ).containers.map((item) => item.name);
+  assert.deepEqual(names({ '$setElementOrder/containers': [{ name: 'b' }, { name: 'n' }] }), ['b', 'c', 'n']);
+  assert.deepEqual(names({}), ['n', 'b', 'c']);
+});
+
 test('$retainKeys clears every member it does not name', () => {
   const doc = { strategy: { type: 'RollingUpdate', rollingUpdate: { n: 1 } } };
   assert.deepEqual(patched({ strategy: { $retainKeys: ['type'], type: 'Recreate' } }, doc), {
@@ -160,6 +170,10 @@ test('What upstream never classified is answered with 500 and its message', () =
   assert.deepEqual(refusal({ containers: [{ name: 'a' }, 'b'] }), [
     500,
     'list element types are not identical: [[map[args:[-v] image:web:1 name:web ports:[map[containerPort:80 name:http]]] map[image:side:1 name:side]] [map[name:a] b]]',
+  ]);
+  assert.deepEqual(refusal({ '$setElementOrder/containers': [{ x: 'c' }] }), [
+    500,
+    'map: map[x:c] does not contain declared merge key: name',
   ]);
   assert.deepEqual(refusal({ '$setElementOrder/none': [] }), [
     500,
