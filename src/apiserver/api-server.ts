@@ -8,12 +8,16 @@ import { bootstrap } from './bootstrap-cluster.ts';
 import { DiscoveryPaths } from './discovery/discovery-paths.ts';
 import { Endpoints } from './endpoints/endpoints.ts';
 import { LocalEndpoint } from './endpoints/local-endpoint.ts';
-import type { ApiServerOptions } from './options.ts';
+import { type ApiServerOptions, DEFAULT_NODE_PORTS, DEFAULT_SERVICE_CIDR } from './options.ts';
+import { OwnEndpoints } from './own-endpoints.ts';
 import type { CacheReader } from './reader.ts';
 import { TableReader } from './registry/cache-reader.ts';
+import { EventLeases } from './registry/event-leases.ts';
 import { ObjectDeleter } from './registry/object-deleter.ts';
 import { ObjectWriter, type WriteCompanion } from './registry/object-writer.ts';
 import { ResourceTable } from './registry/resource-table.ts';
+import { AddressRange } from './registry/service-allocation/address-range.ts';
+import { ServiceAllocator } from './registry/service-allocation/service-allocator.ts';
 import { Subresources } from './registry/subresources.ts';
 import type { VirtualResource } from './registry/virtual-resource.ts';
 import { ApiHandler } from './serving/api-handler.ts';
@@ -61,6 +65,7 @@ class Server implements ApiServer {
   readonly #metrics = new RequestMetrics();
   readonly #listeners: Listener[] = [];
   #loading: Promise<void> | undefined;
+  #ownEndpoints: OwnEndpoints | undefined;
   #isReady = false;
   #isClosing = false;
 
@@ -133,6 +138,7 @@ class Server implements ApiServer {
   async close(): Promise<void> {
     if (this.#isClosing) return;
     this.#isClosing = true;
+    await this.#ownEndpoints?.close();
     this.#watches.endAll();
     await this.#handler.drained(DRAIN_MS);
     this.#hub.close();
@@ -155,7 +161,18 @@ class Server implements ApiServer {
       plugins ??= this.#options.admission(this.reader, { endpoint: this.endpointFor(SERVER_USER) });
       return plugins;
     };
-    const companions = new Map<string, WriteCompanion>();
+    const services = new ServiceAllocator({
+      hub: this.#hub,
+      clock,
+      random,
+      addresses: this.#table.require('networking.k8s.io', 'v1', 'ipaddresses').stored,
+      range: new AddressRange(this.#options.serviceCidr ?? DEFAULT_SERVICE_CIDR),
+      nodePorts: this.#options.nodePorts ?? DEFAULT_NODE_PORTS,
+    });
+    const companions = new Map<string, WriteCompanion>([
+      ['/services', services],
+      ['/events', new EventLeases({ store, clock })],
+    ]);
     const deleter = new ObjectDeleter({ store, clock, admission, companions });
     const writer = new ObjectWriter({
       store,
@@ -197,7 +214,15 @@ class Server implements ApiServer {
   async #start(endpoint: ApiEndpoint): Promise<void> {
     await this.#loading;
     await bootstrap(endpoint, this.#options);
+    await this.#publishOwnEndpoints(endpoint);
     this.#isReady = true;
+  }
+
+  async #publishOwnEndpoints(endpoint: ApiEndpoint): Promise<void> {
+    const { store, clock, logger, advertise } = this.#options;
+    if (advertise === undefined) return;
+    this.#ownEndpoints = new OwnEndpoints({ endpoint, store, clock, logger, advertise });
+    await this.#ownEndpoints.start();
   }
 
   #upgrade(

@@ -4,6 +4,7 @@ export type { AdmissionAttributes, AdmissionDependencies, AdmissionPlugin } from
 export type { Authenticator, Credentials } from './authentication/authenticator.ts';
 export type { AuthorizationAttributes, Authorizer, Decision } from './authorization/authorizer.ts';
 export type { ApiServerOptions, ConnectorDependencies, ServedDocument } from './options.ts';
+export { type ConnectOptions, connectors } from './connect/index.ts';
 export type { CacheReader } from './reader.ts';
 export type { VirtualRequest, VirtualResource } from './registry/virtual-resource.ts';
 export { createSecurity, type Security, type SecurityOptions } from './security.ts';

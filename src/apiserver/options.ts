@@ -8,6 +8,9 @@ import type { CacheReader } from './reader.ts';
 import type { VirtualResource } from './registry/virtual-resource.ts';
 import type { Connector } from './serving/connector.ts';
 
+export const DEFAULT_SERVICE_CIDR = '10.96.0.0/12';
+export const DEFAULT_NODE_PORTS = { first: 30_000, last: 32_767 };
+
 /** A document served as it is: OIDC discovery, the JSON web keys. */
 export interface ServedDocument {
   readonly path: string;

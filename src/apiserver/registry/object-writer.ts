@@ -159,6 +159,7 @@ export class ObjectWriter {
     attributes: Omit<AdmissionAttributes, 'object'>,
     admitted: KubeObject,
     call: WriteCall,
+    attempt = 1,
   ): Promise<CacheEntry> {
     const { stored } = served;
     const { random, store } = this.#options;
@@ -186,7 +187,9 @@ export class ObjectWriter {
     }
     const result = await commitPut(store, stored, object, 0, ready?.rider);
     if (result.committed) return result.entry;
-    if (result.riderFailed) return this.#createOnce(served, attributes, admitted, call);
+    if (result.riderFailed && attempt < MAX_UPDATE_ATTEMPTS) {
+      return this.#createOnce(served, attributes, admitted, call, attempt + 1);
+    }
     throw exists();
   }
 

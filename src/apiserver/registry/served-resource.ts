@@ -1,5 +1,5 @@
 /** A resource in one of the versions it is served in: decoding what clients send, converting to and from storage. */
-import type { ResourceInfo, TableColumn } from '#api';
+import { convert, type ResourceInfo, type TableColumn } from '#api';
 import {
   apiVersionOf,
   applyDefaults,
@@ -18,7 +18,6 @@ import {
   type StructSchema,
 } from '#machinery';
 import type { ServedVersion } from '../watch-cache/cache-entry.ts';
-import { convert } from './version-conversion.ts';
 import { BUILTIN_SCALE, type ScalePaths } from './scale-paths.ts';
 import type { StoredResource } from './stored-resource.ts';
 
