@@ -18,7 +18,9 @@ export function parseFieldSelector(text: string): FieldRequirement[] {
   return splitTerms(text)
     .sort()
     .filter((term) => term !== '')
-    .map((term) => parseTerm(text, term));
+    .map((term) => parseTerm(text, term))
+    // `=` alone selects nothing in particular.
+    .filter(({ field, value }) => field !== '' || value !== '');
 }
 
 function splitTerms(text: string): string[] {

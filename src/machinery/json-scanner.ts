@@ -181,7 +181,11 @@ class Scanner {
   }
 
   #fail(context: string): never {
-    if (this.#at >= this.#text.length) this.#end();
+    if (this.#at >= this.#text.length) {
+      // At the end Go tries a space, which is an error of its own in the middle of a literal.
+      if (/^(in|after decimal) /.test(context)) throw new GoSyntaxError(`invalid character ' ' ${context}`);
+      this.#end();
+    }
     const char = String.fromCodePoint(this.#text.codePointAt(this.#at) ?? 0);
     throw new GoSyntaxError(`invalid character ${quoteChar(char)} ${context}`);
   }

@@ -32,10 +32,10 @@ const tooLong = (max: number): string => `must be no more than ${max} bytes`;
 const EMPTY = 'must be non-empty';
 const byteLength = (value: string): number => Buffer.byteLength(value);
 
-/** `message (e.g. 'a', or 'b', regex used for validation is '…')` */
+/** `message (e.g. 'a',  or 'b', regex used for validation is '…')`, the double space included. */
 export function regexMessage(message: string, pattern: string, ...examples: readonly string[]): string {
   if (examples.length === 0) return `${message} (regex used for validation is '${pattern}')`;
-  const shown = examples.map((example) => `'${example}', `).join('or ');
+  const shown = examples.map((example) => `'${example}', `).join(' or ');
   return `${message} (e.g. ${shown}regex used for validation is '${pattern}')`;
 }
 

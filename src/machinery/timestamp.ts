@@ -80,7 +80,8 @@ function parse(text: string, layout: string): Parsed {
   reader.literal('-');
   const day = reader.digits(2, '02');
   reader.literal('T');
-  const hour = reader.digits(2, '15');
+  // Go's layout takes an hour of one digit.
+  const hour = reader.digits(/^\d(?!\d)/.test(reader.rest) ? 1 : 2, '15');
   if (hour > 23) reader.outOfRange('hour');
   reader.literal(':');
   const minute = reader.digits(2, '04');
