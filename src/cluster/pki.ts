@@ -85,14 +85,12 @@ export async function loadOrCreatePki(
   if ((await files.stat(`${folder}/sa.pub`)) !== undefined) return readPki(folder, files);
   const pki = await createPki(request, options);
   await files.mkdir(folder, { recursive: true, mode: 0o700 });
-  const write = (name: string, text: string): Promise<void> =>
-    files.replaceFile(`${folder}/${name}`, text, { mode: name.endsWith('.key') ? 0o600 : 0o644 });
+  const write = (name: string, text: string): Promise<void> => writePem(folder, name, text, files);
   await write('ca.crt', pki.caPem);
   await write('ca.key', pki.caKeyPem);
   await write('front-proxy-ca.crt', pki.frontProxyCaPem);
   for (const [field, name] of Object.entries(PAIRS) as [keyof typeof PAIRS, string][]) {
-    await write(`${name}.crt`, pki[field].certPem);
-    await write(`${name}.key`, pki[field].keyPem);
+    await writePair(folder, name, pki[field], files);
   }
   await write('sa.key', pki.serviceAccountKeyPem);
   // Last: its presence says that the folder is complete.
@@ -100,13 +98,10 @@ export async function loadOrCreatePki(
   return pki;
 }
 
-async function readPki(folder: string, files: Files): Promise<ClusterPki> {
+export async function readPki(folder: string, files: Files): Promise<ClusterPki> {
   const read = async (name: string): Promise<string> =>
     (await files.readFile(`${folder}/${name}`)).toString();
-  const pair = async (name: string): Promise<KeyAndCertificate> => ({
-    certPem: await read(`${name}.crt`),
-    keyPem: await read(`${name}.key`),
-  });
+  const pair = (name: string): Promise<KeyAndCertificate> => readPair(folder, name, files);
   return {
     caPem: await read('ca.crt'),
     caKeyPem: await read('ca.key'),
@@ -117,5 +112,28 @@ async function readPki(folder: string, files: Files): Promise<ClusterPki> {
     admin: await pair(PAIRS.admin),
     serviceAccountKeyPem: await read('sa.key'),
     serviceAccountPublicPem: await read('sa.pub'),
+  };
+}
+
+/** Keys are for the owner alone. */
+function writePem(folder: string, name: string, text: string, files: Files): Promise<void> {
+  return files.replaceFile(`${folder}/${name}`, text, { mode: name.endsWith('.key') ? 0o600 : 0o644 });
+}
+
+/** `<name>.crt` and, last, `<name>.key`. */
+export async function writePair(
+  folder: string,
+  name: string,
+  pair: KeyAndCertificate,
+  files: Files,
+): Promise<void> {
+  await writePem(folder, `${name}.crt`, pair.certPem, files);
+  await writePem(folder, `${name}.key`, pair.keyPem, files);
+}
+
+export async function readPair(folder: string, name: string, files: Files): Promise<KeyAndCertificate> {
+  return {
+    certPem: (await files.readFile(`${folder}/${name}.crt`)).toString(),
+    keyPem: (await files.readFile(`${folder}/${name}.key`)).toString(),
   };
 }

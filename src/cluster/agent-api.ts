@@ -1,0 +1,145 @@
+/**
+ * The agent's own little API for the `k8ts` command on the same machine: images and builds. HTTP on a Unix socket
+ * that only its owner can open; long work answers with one JSON object a line, the last one `result` or `error`.
+ */
+import { createServer, type IncomingMessage, request as requestHttp, type ServerResponse } from 'node:http';
+import { once } from 'node:events';
+import { chmod, rm } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
+import type { Image } from '#cri';
+import type { BuildProgress, BuildRequest, Engine } from '#engine';
+import type { Logger } from '#platform';
+
+export interface AgentApi {
+  close(): Promise<void>;
+}
+
+/** One line of a long answer. */
+export type AgentLine<T> =
+  | { readonly type: 'progress'; readonly progress: BuildProgress }
+  | { readonly type: 'result'; readonly result: T }
+  | { readonly type: 'error'; readonly message: string };
+
+const MAX_REQUEST_BYTES = 1024 * 1024;
+
+async function readJson(request: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > MAX_REQUEST_BYTES) throw new Error('the request is too large');
+    chunks.push(chunk);
+  }
+  return bytes === 0 ? {} : JSON.parse(Buffer.concat(chunks).toString());
+}
+
+class AgentHandler {
+  readonly #engine: Engine;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  /** What a request asks for; `tell` sends progress. */
+  async handle(
+    path: string,
+    body: unknown,
+    tell: (progress: BuildProgress) => void,
+    signal: AbortSignal,
+  ): Promise<unknown> {
+    switch (path) {
+      case '/images':
+        return this.#engine.images.listImages();
+      case '/pull': {
+        const { image } = body as { readonly image: string };
+        return { id: await this.#engine.images.pullImage(image, undefined, { signal }) };
+      }
+      case '/build':
+        return this.#engine.build(body as BuildRequest, { onProgress: tell, signal });
+      case '/prune':
+        return { freedBytes: await this.#engine.pruneImages() };
+      default:
+        throw new Error(`the agent knows no ${path}`);
+    }
+  }
+}
+
+export async function serveAgentApi(options: {
+  readonly socketPath: string;
+  readonly engine: Engine;
+  readonly logger: Logger;
+}): Promise<AgentApi> {
+  const { socketPath, engine, logger } = options;
+  const handler = new AgentHandler(engine);
+  const respond = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const gone = new AbortController();
+    response.on('close', () => {
+      if (!response.writableFinished) gone.abort(new Error('the client has gone'));
+    });
+    const tell = (line: AgentLine<unknown>): void => void response.write(`${JSON.stringify(line)}\n`);
+    response.setHeader('content-type', 'application/x-ndjson');
+    try {
+      const progress = (event: BuildProgress): void => tell({ type: 'progress', progress: event });
+      const result = await handler.handle(request.url ?? '', await readJson(request), progress, gone.signal);
+      tell({ type: 'result', result });
+    } catch (error) {
+      logger.info({ err: error, path: request.url }, 'a request of the command line failed');
+      tell({ type: 'error', message: error instanceof Error ? error.message : String(error) });
+    }
+    response.end();
+  };
+  const server = createServer((request, response) => void respond(request, response));
+  await rm(socketPath, { force: true });
+  server.listen(socketPath);
+  await once(server, 'listening');
+  await chmod(socketPath, 0o600);
+  return {
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+/** The agent is not there, or refused. */
+export class AgentError extends Error {
+  constructor(message: string, cause?: unknown) {
+    super(message, { cause });
+    this.name = 'AgentError';
+  }
+}
+
+/** Asks the agent and waits for the result. @throws AgentError */
+export async function askAgent<T>(
+  socketPath: string,
+  path: string,
+  body: unknown,
+  options: { readonly onProgress?: (progress: BuildProgress) => void; readonly signal?: AbortSignal } = {},
+): Promise<T> {
+  const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+    const request = requestHttp(
+      {
+        socketPath,
+        path,
+        method: 'POST',
+        ...(options.signal === undefined ? {} : { signal: options.signal }),
+      },
+      resolve,
+    );
+    request.on('error', (error) => {
+      const hint = 'no node agent answers: is the cluster up, with real containers? (k8ts up, k8ts status)';
+      reject(new AgentError(hint, error));
+    });
+    request.end(JSON.stringify(body));
+  });
+  for await (const text of createInterface({ input: answer })) {
+    const line = JSON.parse(text) as AgentLine<T>;
+    if (line.type === 'progress') options.onProgress?.(line.progress);
+    else if (line.type === 'result') return line.result;
+    else throw new AgentError(line.message);
+  }
+  throw new AgentError('the agent ended before it answered');
+}
+
+export type AgentImage = Image;

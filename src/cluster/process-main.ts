@@ -1,0 +1,89 @@
+/** What the server and the agent have in common as processes: log, record, signals, telling the parent. */
+import { mkdirSync, readFileSync } from 'node:fs';
+import { destination, pino } from 'pino';
+import type { Logger } from '#platform';
+import { systemClock } from '#platform/node';
+import { formatTime } from '#platform';
+import type { ClusterConfig } from './cluster-config.ts';
+import { type ClusterLayout } from './layout.ts';
+import { removeProcessRecord, startTicksOf, writeProcessRecord } from './process-record.ts';
+
+/** What the parent passes as the first argument. */
+export interface ProcessInput {
+  readonly layout: ClusterLayout;
+  readonly config: ClusterConfig;
+  readonly version: string;
+}
+
+/** To the parent, over the IPC channel. */
+export type ProcessMessage =
+  | { readonly type: 'ready' }
+  | { readonly type: 'failed'; readonly message: string };
+
+export interface RunningProcess {
+  stop(): Promise<void>;
+}
+
+/** Longest that an orderly stop may take before the process ends anyway. */
+const STOP_MS = 8_000;
+
+export function processLogger(role: string): Logger {
+  const level = process.env['K8TS_LOG_LEVEL'] ?? 'info';
+  return pino(
+    { base: { role }, level, timestamp: pino.stdTimeFunctions.isoTime },
+    destination({ fd: 1, sync: true }),
+  );
+}
+
+/** Runs one of the cluster's processes until it is told to stop. */
+export async function runProcess(
+  role: string,
+  start: (input: ProcessInput, logger: Logger) => Promise<RunningProcess>,
+): Promise<void> {
+  const logger = processLogger(role);
+  const tell = (message: ProcessMessage): void => {
+    if (process.connected === true) process.send?.(message);
+  };
+  process.on('uncaughtException', (error) => logger.error({ err: error }, 'uncaught exception'));
+  process.on('unhandledRejection', (error) => logger.error({ err: error }, 'unhandled rejection'));
+  let running: RunningProcess;
+  try {
+    const input = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as ProcessInput;
+    const { layout, version } = input;
+    mkdirSync(layout.run, { recursive: true });
+    writeProcessRecord(layout.run, {
+      role,
+      pid: process.pid,
+      startTicks: startTicksOf(process.pid) ?? '',
+      startedAt: formatTime(systemClock.now()),
+      version,
+    });
+    running = await start(input, logger);
+    onStopSignal(async () => {
+      logger.info({}, 'stopping');
+      await running.stop();
+      removeProcessRecord(layout.run, role);
+    });
+  } catch (error) {
+    logger.error({ err: error }, 'could not start');
+    tell({ type: 'failed', message: error instanceof Error ? error.message : String(error) });
+    process.exit(1);
+  }
+  tell({ type: 'ready' });
+  if (process.connected === true) process.disconnect?.();
+}
+
+function onStopSignal(stop: () => Promise<void>): void {
+  let stopping = false;
+  const handle = (): void => {
+    if (stopping) return;
+    stopping = true;
+    setTimeout(() => process.exit(1), STOP_MS).unref();
+    void stop().then(
+      () => process.exit(0),
+      () => process.exit(1),
+    );
+  };
+  process.on('SIGTERM', handle);
+  process.on('SIGINT', handle);
+}
