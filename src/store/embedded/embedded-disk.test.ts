@@ -228,7 +228,7 @@ onDisk(
       return;
     }
     try {
-      const store = await folder.open({ folder: join(small, 'db'), maxHistoryEvents: 1 });
+      const store = await folder.open({ folder: join(small, 'db') });
       const megabyte = Buffer.alloc(1_000_000, 'x');
       const leaseId = await store.grantLease(5_000);
       await write(store, put('a', megabyte), put('b', 'small', leaseId));

@@ -1,0 +1,35 @@
+import { after, before } from 'node:test';
+import { silentLogger } from '#platform';
+import { systemClock } from '#platform/node';
+import { describeStore } from '../store.contract.ts';
+import { connectEtcdStore } from './etcd-store.ts';
+import { EtcdCluster, findEtcd } from './fixtures/etcd-server.ts';
+
+const program = findEtcd();
+let cluster: EtcdCluster | undefined;
+let stores = 0;
+
+before(async () => {
+  if (program !== undefined) cluster = await EtcdCluster.start(program);
+});
+
+after(async () => {
+  await cluster?.destroy();
+});
+
+describeStore('etcd', {
+  skip: program === undefined ? 'etcd is not installed' : undefined,
+  // etcd refuses requests of more than 1.5 MiB unless told otherwise.
+  maxValueBytes: 1024 * 1024,
+  deliversBeforeAcknowledging: false,
+  modelRuns: 15,
+  open: async () => {
+    const store = await connectEtcdStore({
+      endpoints: cluster?.endpoints ?? [],
+      prefix: `/test-${++stores}/`,
+      clock: systemClock,
+      logger: silentLogger,
+    });
+    return { store, passTime: () => undefined, end: () => store.close() };
+  },
+});
