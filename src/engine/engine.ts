@@ -107,7 +107,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
 
   const runc = new Runc(paths.runcRoot);
   const monitor = new Monitor({ runcPath: runc.path, runcRoot: runc.root, exits: paths.exits });
-  const pause = new PauseProcesses(paths, monitor, runc);
+  const pause = new PauseProcesses(paths, monitor, runc, clock);
   const sandboxes = new Sandboxes({
     paths,
     records: sandboxRecords,

@@ -89,9 +89,12 @@ const listFolders = (folder: string): readonly string[] => {
   }
 };
 
-/** Takes away the group and empty groups below it, in every hierarchy; groups with processes stay. */
-export function removeCgroup(path: string): void {
-  if (path === '' || path === '/') return;
+/**
+ * Takes away the group and empty groups below it, in every hierarchy; groups with processes stay. True when nothing
+ * is left.
+ */
+export function removeCgroup(path: string): boolean {
+  if (path === '' || path === '/') return true;
   const remove = (folder: string): void => {
     for (const entry of listFolders(folder)) remove(join(folder, entry));
     try {
@@ -101,4 +104,5 @@ export function removeCgroup(path: string): void {
     }
   };
   for (const folder of foldersOf(path)) remove(folder);
+  return foldersOf(path).every((folder) => !existsSync(folder));
 }

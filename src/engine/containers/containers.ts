@@ -51,6 +51,9 @@ export class Containers {
   /** Called when the container has ended. */
   readonly #waiters = new Map<string, Set<() => void>>();
 
+  /** Ended containers of which the runtime knows nothing any more. */
+  readonly #freed = new Set<string>();
+
   constructor(options: ContainersOptions) {
     this.#options = options;
     this.#exits = new ExitFiles(options.paths.exits, options.logger);
@@ -158,7 +161,7 @@ export class Containers {
           keepsStdinOpen: config.stdin && !config.stdinOnce,
         });
         const processStart = processStartTime(pid);
-        await runc.start(id);
+        await runc.start(id, this.#options.clock);
         await records.put({ ...record, pid, processStart, startedAt: nanos().toString() });
       } catch (e) {
         throw await this.#failStart(record, e);
@@ -245,7 +248,7 @@ export class Containers {
     await this.#serial.run(id, async () => {
       const record = records.get(id);
       if (record === undefined) return;
-      if (record.startedAt !== undefined) await runc.delete(id);
+      if (record.startedAt !== undefined && !this.#freed.delete(id)) await runc.delete(id);
       await preparation.undo(id);
       await rm(join(paths.exits, id), { force: true });
       await records.remove(id);
@@ -289,8 +292,9 @@ export class Containers {
     // In a shared PID namespace children outlive the first process.
     for (const pid of processesOf(record.cgroup)) signalProcess(pid, SIGKILL);
     try {
-      await runc.delete(id);
+      if (!(await runc.free(id, record.cgroup))) await runc.delete(id);
       preparation.unmount(id);
+      this.#freed.add(id);
     } catch (e) {
       logger.warn({ container: id, error: String(e) }, 'ended container not freed yet');
     }

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Clock } from '#platform';
 import type { EnginePaths } from '../engine-paths.ts';
 import type { Monitor } from '../containers/monitor.ts';
 import type { Runc } from '../containers/runc.ts';
@@ -15,11 +16,13 @@ export class PauseProcesses {
   readonly #paths: EnginePaths;
   readonly #monitor: Monitor;
   readonly #runc: Runc;
+  readonly #clock: Clock;
 
-  constructor(paths: EnginePaths, monitor: Monitor, runc: Runc) {
+  constructor(paths: EnginePaths, monitor: Monitor, runc: Runc, clock: Clock) {
     this.#paths = paths;
     this.#monitor = monitor;
     this.#runc = runc;
+    this.#clock = clock;
   }
 
   /** Returns the process id. */
@@ -42,7 +45,7 @@ export class PauseProcesses {
       stdin: false,
       keepsStdinOpen: false,
     });
-    await this.#runc.start(id);
+    await this.#runc.start(id, this.#clock);
     return pid;
   }
 
