@@ -8,6 +8,7 @@
  *   --kubeconfig F   cluster to test; default: one of its own is started and removed again
  *   --failed         only tests that do not pass yet
  *   --passing        only tests that pass: nothing may be lost
+ *   --simulate       simulated nodes: enough for levels A, B and C
  *   --slow           include tests marked Slow (one waits ten minutes for compaction)
  *
  * Exit code 1 when a test that passed before fails. Writes test/conformance/passing.txt and
@@ -40,6 +41,7 @@ const { values } = parseArgs({
     failed: { type: 'boolean', default: false },
     passing: { type: 'boolean', default: false },
     slow: { type: 'boolean', default: false },
+    simulate: { type: 'boolean', default: false },
   },
 });
 
@@ -105,7 +107,7 @@ if (tests.length === 0) {
 console.log(`${tests.length} conformance tests`);
 await using cluster =
   values.kubeconfig === undefined
-    ? await startClusterForSuite()
+    ? await startClusterForSuite({ simulate: values.simulate })
     : { kubeconfig: values.kubeconfig, [Symbol.asyncDispose]: () => Promise.resolve() };
 const results = await runSuite(tests, cluster.kubeconfig);
 const { passing, lost, gained } = compareWithKept(kept, results);
