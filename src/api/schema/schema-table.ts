@@ -128,6 +128,7 @@ class TableField implements FieldSchema {
       this.goType = goTypeName(extras.en);
       this.enum = schemaFacts.enums[extras.en];
     }
+    if (name === 'uid' && type === 's') this.goType = 'types.UID';
     if (extras?.d !== undefined) this.publishedDefault = extras.d;
     const value = constantDefault(owner, name) ?? extras?.d;
     // A zero that is not behind a pointer is what an absent field is anyway.

@@ -157,6 +157,7 @@ function decodeStruct(
       context.unknownField(key);
       continue;
     }
+    context.met(key);
     const raw = input[key];
     if (raw === null || raw === undefined) continue;
     context.enter(field);
@@ -219,6 +220,7 @@ function mapDecoder(schema: MapSchema): Decoder {
     const out: Record<string, unknown> = {};
     for (const key of sortedKeys(input)) {
       const item = input[key];
+      context.met(key);
       context.enter(key);
       const decoded = item === null || item === undefined ? undefined : decode(item, context);
       context.leave();

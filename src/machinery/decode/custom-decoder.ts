@@ -31,6 +31,7 @@ function pruneValue(schema: Schema, value: unknown, context: DecodeContext): unk
       if (!isObject(value)) return copyJson(value, true);
       const out: Record<string, unknown> = {};
       for (const key of Object.keys(value).sort()) {
+        context.met(key);
         context.enter(key);
         setKey(out, key, pruneValue(schema.values, value[key], context));
         context.leave();
@@ -55,6 +56,7 @@ export function pruneStruct(
   for (const key of Object.keys(value).sort()) {
     const field = schema.byName.get(key);
     if (field !== undefined) {
+      context.met(key);
       const step: FieldStep = { name: key, errorName: key, ownerName: '' };
       context.enter(step);
       setKey(out, key, pruneValue(field.schema, value[key], context));

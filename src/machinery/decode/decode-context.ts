@@ -36,13 +36,16 @@ export class DecodeContext {
   readonly problems: string[] | undefined;
   /** Paths of fields that were dropped, so that duplicates inside them are not reported again. */
   readonly dropped = new Set<string>();
+  /** Paths of keys that stand twice and have not been met yet; absent when there are none. */
+  readonly #duplicates: Set<string> | undefined;
   /** Fields and values of the structs being decoded, one region per nested struct. */
   readonly scratchFields: unknown[] = [];
   readonly scratchValues: unknown[] = [];
   scratchTop = 0;
 
-  constructor(collectProblems: boolean) {
+  constructor(collectProblems: boolean, duplicates: readonly string[] = []) {
     this.problems = collectProblems ? [] : undefined;
+    this.#duplicates = collectProblems && duplicates.length > 0 ? new Set(duplicates) : undefined;
   }
 
   enter(step: Step): void {
@@ -69,12 +72,34 @@ export class DecodeContext {
     return text === '' ? last : `${text}.${last}`;
   }
 
+  /** Reports a key of the object at hand when it stands twice. */
+  met(name: string): void {
+    if (this.#duplicates === undefined || this.#duplicates.size === 0) return;
+    const path = this.path(name);
+    if (this.#duplicates.delete(path)) this.#report(`duplicate field ${JSON.stringify(path)}`);
+  }
+
+  /** Duplicates that were not met because nothing walks there; those inside of dropped fields do not count. */
+  reportOtherDuplicates(): void {
+    const dropped = [...this.dropped];
+    for (const path of this.#duplicates ?? []) {
+      const inDropped = dropped.some(
+        (field) => path === field || path.startsWith(`${field}.`) || path.startsWith(`${field}[`),
+      );
+      if (!inDropped) this.#report(`duplicate field ${JSON.stringify(path)}`);
+    }
+  }
+
+  #report(problem: string): void {
+    if (this.problems !== undefined && this.problems.length < MAX_PROBLEMS) this.problems.push(problem);
+  }
+
   unknownField(name: string): void {
-    if (this.problems === undefined || this.problems.length >= MAX_PROBLEMS) return;
+    if (this.problems === undefined || this.dropped.size >= MAX_PROBLEMS) return;
     const path = this.path(name);
     if (this.dropped.has(path)) return;
     this.dropped.add(path);
-    this.problems.push(`unknown field ${JSON.stringify(path)}`);
+    this.#report(`unknown field ${JSON.stringify(path)}`);
   }
 
   /** `what`: Go's name for the JSON value: `string`, `number 1.5`, `bool`, `object`, `array`. */

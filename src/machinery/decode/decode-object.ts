@@ -5,7 +5,7 @@ import type { StructSchema } from '../schema.ts';
 import { badRequest, type StatusError } from '../status-error.ts';
 import { decodeBuiltin } from './builtin-decoder.ts';
 import { pruneStruct } from './custom-decoder.ts';
-import { DecodeContext, DecodeError, MAX_PROBLEMS } from './decode-context.ts';
+import { DecodeContext, DecodeError } from './decode-context.ts';
 
 export interface DecodeOptions {
   /** `Ignore` does not collect problems; `Strict` and `Warn` do, and the caller acts on them. */
@@ -29,13 +29,18 @@ export interface DecodedObject {
  * @throws StatusError 400 with the message kube-apiserver answers when a value has the wrong type.
  */
 export function decodeObject(schema: StructSchema, input: unknown, options: DecodeOptions): DecodedObject {
-  const context = new DecodeContext(options.fieldValidation !== 'Ignore');
+  const { fieldValidation, duplicates = [] } = options;
+  const context = new DecodeContext(
+    fieldValidation !== 'Ignore',
+    duplicates.filter((entry) => !isFromYaml(entry)),
+  );
   try {
     const object = decodeRoot(schema, input, context);
+    context.reportOtherDuplicates();
     return {
       // The schema of a kind has apiVersion, kind and metadata; that the body does too, the caller checks.
       object: object as unknown as KubeObject,
-      problems: withDuplicates(context, options.duplicates),
+      problems: context.problems === undefined ? [] : [...duplicates.filter(isFromYaml), ...context.problems],
     };
   } catch (error) {
     throw error instanceof DecodeError ? cannotBeHandled(schema, input, error) : error;
@@ -50,26 +55,7 @@ function decodeRoot(schema: StructSchema, input: unknown, context: DecodeContext
   return pruneStruct(schema, input as Readonly<Record<string, unknown>>, context);
 }
 
-/** Duplicates inside a field that was dropped are not worth a word of their own. */
-function withDuplicates(
-  context: DecodeContext,
-  duplicates: readonly string[] | undefined,
-): readonly string[] {
-  if (context.problems === undefined) return [];
-  if (duplicates === undefined || duplicates.length === 0) return context.problems;
-  const dropped = [...context.dropped];
-  const fromYaml = duplicates.filter((entry) => entry.startsWith('yaml: '));
-  const fromJson = duplicates
-    .filter((entry) => !entry.startsWith('yaml: '))
-    .filter(
-      (path) =>
-        !dropped.some(
-          (field) => path === field || path.startsWith(`${field}.`) || path.startsWith(`${field}[`),
-        ),
-    )
-    .map((path) => `duplicate field ${JSON.stringify(path)}`);
-  return [...fromYaml, ...context.problems, ...new Set(fromJson)].slice(0, MAX_PROBLEMS);
-}
+const isFromYaml = (entry: string): boolean => entry.startsWith('yaml: ');
 
 const kindName = (schema: StructSchema): string => schema.name.slice(schema.name.lastIndexOf('.') + 1);
 
@@ -87,9 +73,20 @@ function cannotBeHandled(schema: StructSchema, input: unknown, error: DecodeErro
   );
 }
 
-/** What kube-apiserver answers under `fieldValidation=Strict` when a decode had problems. */
-export function strictDecodingError(problems: readonly string[]): StatusError {
-  return badRequest(strictDecodingMessage(problems));
+/**
+ * What kube-apiserver answers under `fieldValidation=Strict` when a decode had problems. With the object, the
+ * message starts as it does for every body: `Deployment in version "v1" cannot be handled as a Deployment: `.
+ */
+export function strictDecodingError(
+  problems: readonly string[],
+  object?: { readonly apiVersion: string; readonly kind: string },
+): StatusError {
+  const message = strictDecodingMessage(problems);
+  if (object === undefined) return badRequest(message);
+  const { version } = parseApiVersion(object.apiVersion);
+  return badRequest(
+    `${object.kind} in version ${JSON.stringify(version)} cannot be handled as a ${object.kind}: ${message}`,
+  );
 }
 
 export const strictDecodingMessage = (problems: readonly string[]): string =>

@@ -44,11 +44,17 @@ const float64: ScalarDecoder = (value, context, goType) => {
 
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 
-/** Where Go's decoder would stop: the first byte that does not belong, or the end when it is cut short. */
+/** Where Go's decoder stops: at a byte that does not belong, or at the start of four that are cut short. */
 function base64ErrorOffset(text: string): number {
-  const bad = /[^A-Za-z0-9+/]/.exec(text)?.index ?? text.length;
-  if (text[bad] === '=' && bad % 4 >= 2) return /[^=]/.exec(text.slice(bad)) === null ? text.length : bad + 1;
-  return bad;
+  for (let at = 0, place = 0; at < text.length; at++, place = (place + 1) % 4) {
+    const char = text[at] ?? '';
+    if (/[A-Za-z0-9+/]/.test(char)) continue;
+    if (char !== '=' || place < 2) return at;
+    if (place === 3) return at + 1;
+    if (at + 1 === text.length) return text.length;
+    return text[at + 1] === '=' ? at + 2 : at;
+  }
+  return text.length - (text.length % 4);
 }
 
 const bytes: ScalarDecoder = (value, context) => {
