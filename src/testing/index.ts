@@ -1,4 +1,6 @@
 /** For tests of code that talks to a cluster: the clock held by the test, dice that fall the same way every time. */
+export { serviceAccountUser, startApiFixture } from './api-fixture.ts';
+export type { ApiFixture, ApiFixtureOptions } from './api-fixture.ts';
 export { seededRandom } from './seeded-random.ts';
 export { VirtualClock } from './virtual-clock.ts';
 export type { VirtualClockOptions } from './virtual-clock.ts';
