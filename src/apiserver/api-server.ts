@@ -4,7 +4,9 @@ import type { Duplex } from 'node:stream';
 import type { ApiEndpoint, UserInfo } from '#machinery';
 import type { AdmissionPlugin } from './admission/admission.ts';
 import type { Authorizer } from './authorization/authorizer.ts';
+import { ApiServices } from './api-services.ts';
 import { bootstrap } from './bootstrap-cluster.ts';
+import { CustomResources } from './crd/custom-resources.ts';
 import { DiscoveryPaths } from './discovery/discovery-paths.ts';
 import { Endpoints } from './endpoints/endpoints.ts';
 import { LocalEndpoint } from './endpoints/local-endpoint.ts';
@@ -59,6 +61,7 @@ class Server implements ApiServer {
   readonly #hub: CacheHub;
   readonly #table: ResourceTable;
   readonly #endpoints: Endpoints;
+  readonly #custom: CustomResources;
   readonly #handler: ApiHandler;
   readonly #watches: WatchServer;
   readonly #connects: ConnectHandler;
@@ -78,6 +81,7 @@ class Server implements ApiServer {
     const authorizer = options.authorizer(this.reader);
     const parts = this.#registry(authorizer);
     this.#endpoints = parts.endpoints;
+    this.#custom = parts.custom;
     const endpoint = this.endpointFor(SERVER_USER);
     const connectors = options.connectors?.({ reader: this.reader, endpoint }) ?? [];
     this.#connects = new ConnectHandler({
@@ -138,6 +142,7 @@ class Server implements ApiServer {
   async close(): Promise<void> {
     if (this.#isClosing) return;
     this.#isClosing = true;
+    this.#custom.close();
     await this.#ownEndpoints?.close();
     this.#watches.endAll();
     await this.#handler.drained(DRAIN_MS);
@@ -153,8 +158,9 @@ class Server implements ApiServer {
   #registry(authorizer: Authorizer): {
     readonly endpoints: Endpoints;
     readonly admission: () => readonly AdmissionPlugin[];
+    readonly custom: CustomResources;
   } {
-    const { store, clock, random } = this.#options;
+    const { store, clock, random, logger } = this.#options;
     let plugins: readonly AdmissionPlugin[] | undefined;
     let virtual: readonly VirtualResource[] | undefined;
     const admission = (): readonly AdmissionPlugin[] => {
@@ -190,6 +196,7 @@ class Server implements ApiServer {
       clock,
       deleter,
       writer,
+      admission,
       pods,
       budgets,
       virtual: () => (virtual ??= this.#options.virtualResources(this.reader)),
@@ -203,17 +210,36 @@ class Server implements ApiServer {
       clock,
       random,
     });
-    return { endpoints, admission };
+    const custom = new CustomResources({
+      hub: this.#hub,
+      store,
+      clock,
+      logger,
+      table: this.#table,
+      deleter,
+      definitions: this.#table.require('apiextensions.k8s.io', 'v1', 'customresourcedefinitions'),
+      call: {
+        user: SERVER_USER,
+        dryRun: false,
+        manager: 'apiserver',
+        warn: () => undefined,
+        signal: new AbortController().signal,
+      },
+    });
+    return { endpoints, admission, custom };
   }
 
   async #load(): Promise<void> {
     await this.#hub.start();
     await this.#table.loadAll();
+    await this.#custom.start();
   }
 
   async #start(endpoint: ApiEndpoint): Promise<void> {
     await this.#loading;
     await bootstrap(endpoint, this.#options);
+    const { clock, logger } = this.#options;
+    await new ApiServices({ endpoint, table: this.#table, clock, logger }).start();
     await this.#publishOwnEndpoints(endpoint);
     this.#isReady = true;
   }

@@ -8,6 +8,8 @@ import { AdmissionHarness } from './admission-harness.ts';
 import { defaultIngressClass, defaultStorageClass } from './default-classes.ts';
 import { defaultTolerationSeconds } from './default-toleration-seconds.ts';
 import { type AdmissionOptions, admissionPlugins } from './index.ts';
+import { limitRanger } from './limit-ranger.ts';
+import { serviceAccountPlugin } from './service-account.ts';
 import { namespaceLifecycle } from './namespace-lifecycle.ts';
 import { persistentVolumeClaimResize } from './persistent-volume-claim-resize.ts';
 import { podTopologyLabels } from './pod-topology-labels.ts';
@@ -56,6 +58,29 @@ test('plugins run in upstream’s order', () => {
     'RBACEscalation',
     'ResourceQuota',
   ]);
+});
+
+test('a pod without containers passes the mutating plugins, for validation to refuse it', async () => {
+  const h = harness(limitRanger, serviceAccountPlugin);
+  h.put('serviceaccounts', 'default', {}, { namespace: 'default' });
+  const limits = [{ type: 'Container', default: { cpu: '1' } }];
+  h.put('limitranges', 'l', { spec: { limits } }, { namespace: 'default' });
+  const object = pod({ containers: null });
+  for (const plugin of h.plugins) {
+    assert.ok(
+      await plugin.mutate?.({
+        operation: 'CREATE',
+        target: { group: '', version: 'v1', resource: 'pods', namespace: 'default' },
+        kind: 'Pod',
+        user: { name: 'jane', groups: [] },
+        object,
+        oldObject: undefined,
+        dryRun: false,
+        warn: () => undefined,
+        signal: new AbortController().signal,
+      }),
+    );
+  }
 });
 
 test('nothing is made in a namespace that is not there, not even looked at past the cache', async () => {

@@ -76,7 +76,7 @@ function applyDefaults(pod: coreV1.Pod, { spec }: coreV1.LimitRange): coreV1.Pod
       },
     };
   };
-  const containers = pod.spec.containers.map((container) => fill(container, 'container'));
+  const containers = (pod.spec.containers ?? []).map((container) => fill(container, 'container'));
   const initContainers = pod.spec.initContainers?.map((container) => fill(container, 'init container'));
   if (notes.length === 0) return pod;
   const annotations = {

@@ -323,7 +323,7 @@ class NodeWrite {
     if (!KUBELET_SIGNERS.includes(signerName)) return;
     let commonName: string;
     try {
-      ({ commonName } = requestedSubject(request));
+      ({ commonName } = requestedSubject(request ?? ''));
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       throw this.#refuse(`unable to parse csr: ${why}`);

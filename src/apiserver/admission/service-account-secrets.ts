@@ -49,7 +49,7 @@ export function checkSecretReferences(
     refuse(`volume with secret.secretName="${secret.secretName}"`);
   }
   for (const container of pod.spec.initContainers ?? []) checkEnvironment(container, 'init container');
-  for (const container of pod.spec.containers) checkEnvironment(container, 'container');
+  for (const container of pod.spec.containers ?? []) checkEnvironment(container, 'container');
   const pull = new Set((account.imagePullSecrets ?? []).map((secret) => secret.name));
   for (const [i, secret] of (pod.spec.imagePullSecrets ?? []).entries()) {
     if (!pull.has(secret.name)) refuse(`imagePullSecrets[${i}].name="${secret.name}"`, 'imagePullSecret');

@@ -93,7 +93,8 @@ function mountToken(spec: coreV1.PodSpec, random: Random): coreV1.PodSpec {
     return { ...container, volumeMounts: [...(container.volumeMounts ?? []), added] };
   };
   const initContainers = spec.initContainers?.map(mount);
-  const containers = spec.containers.map(mount);
+  // Not validated yet: a pod without containers has null here.
+  const containers = (spec.containers ?? []).map(mount);
   if (!needed) return spec;
   return {
     ...spec,

@@ -58,7 +58,8 @@ export function podReferences(pod: coreV1.Pod): PodReferences {
   const { spec } = pod;
   const containers = [
     ...(spec.initContainers ?? []),
-    ...spec.containers,
+    // Admission asks before validation: the list may be null.
+    ...(spec.containers ?? []),
     ...(spec.ephemeralContainers ?? []),
   ];
   const env = containers.flatMap((container) => container.env ?? []);

@@ -12,6 +12,8 @@ import {
   applyMergePatch,
   applyStrategicMergePatch,
 } from '#machinery';
+import type { AdmissionPlugin } from '../admission/admission.ts';
+import { admitComputed } from '../admission/admit-computed.ts';
 import type { EndpointResult } from '../endpoints/endpoint-request.ts';
 import type { CacheEntry } from '../watch-cache/cache-entry.ts';
 import { inRequestNamespace, withMetadata } from './object-metadata.ts';
@@ -32,6 +34,7 @@ import type { WriteCall } from './write-call.ts';
 
 export interface SubresourcesOptions extends EvictionDeps {
   readonly writer: ObjectWriter;
+  readonly admission: () => readonly AdmissionPlugin[];
   readonly virtual: () => readonly VirtualResource[];
 }
 
@@ -116,7 +119,8 @@ export class Subresources {
 
   readonly #binding: ComputedResource = {
     create: async (served, target, body, options, call) => {
-      const object = decodeIn(served, { ...target, subresource: target.subresource }, body, options, call);
+      const decoded = decodeIn(served, { ...target, subresource: target.subresource }, body, options, call);
+      const object = await this.#admit(target, decoded, call);
       const { store, clock, pods } = this.#options;
       const name = target.name ?? object.metadata.name;
       if (!call.dryRun) await bindPod({ store, clock, pods: pods.stored }, { ...target, name }, object);
@@ -126,18 +130,22 @@ export class Subresources {
 
   readonly #eviction: ComputedResource = {
     create: async (served, target, body, options, call) => {
-      const object = decodeIn(served, target, body, options, call);
+      const object = await this.#admit(target, decodeIn(served, target, body, options, call), call);
       await evictPod(this.#options, target, object, call);
       return { type: 'value', code: 201, object: success(201) };
     },
   };
 
+  #admit(target: ResourceTarget, body: KubeObject, call: WriteCall): Promise<KubeObject> {
+    return admitComputed(this.#options.admission(), target, body, call);
+  }
+
   #virtual(virtual: VirtualResource): ComputedResource {
     return {
       create: async (served, target, body, options, call) => {
-        const decoded = decodeIn(served, target, body, options, call);
+        const admitted = await this.#admit(target, decodeIn(served, target, body, options, call), call);
         const { user, dryRun, signal } = call;
-        const object = await virtual.create({ target, body: decoded, user, dryRun, signal });
+        const object = await virtual.create({ target, body: admitted, user, dryRun, signal });
         return { type: 'value', code: 201, object, kind: bodyKind(served, target.subresource) };
       },
     };

@@ -83,8 +83,9 @@ async function createToken(
   }
   const spec: Partial<authenticationV1.TokenRequestSpec> =
     typed<authenticationV1.TokenRequest>(body).spec ?? {};
-  const audiences =
-    spec.audiences === undefined || spec.audiences.length === 0 ? ownAudiences : spec.audiences;
+  // A decoded list without elements may be null.
+  const asked = spec.audiences ?? [];
+  const audiences = asked.length === 0 ? ownAudiences : asked;
   const expirationSeconds = spec.expirationSeconds ?? DEFAULT_EXPIRATION_SECONDS;
   // Taken before signing, so that the end told is never later than the token's own.
   const nowMs = clock.now();
