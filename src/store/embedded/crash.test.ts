@@ -13,7 +13,7 @@ import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { silentLogger } from '#platform';
-import { HeldClock } from '../held-clock.ts';
+import { VirtualClock } from '#testing';
 import type { Revision, Store } from '../store.ts';
 import { openEmbeddedStore } from './embedded-store.ts';
 
@@ -113,7 +113,7 @@ test(`nothing acknowledged is lost by kill -9 under load (${ROUNDS} times, seed 
       seed = (seed * 48_271) % 0x7fff_ffff;
       const before = witness.newest;
       await killUnderLoad(folder, seed, seed % MAX_LIFE_MS, witness);
-      const store = await openEmbeddedStore({ folder, clock: new HeldClock(), logger: silentLogger });
+      const store = await openEmbeddedStore({ folder, clock: new VirtualClock(), logger: silentLogger });
       await assertNothingLost(store, witness);
       const { revision } = store;
       assert.ok(revision >= before);

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { silentLogger } from '#platform';
-import { HeldClock } from '../held-clock.ts';
+import { VirtualClock } from '#testing';
 import { CompactedError, StoreUnavailableError } from '../store.ts';
 import type { Revision, Store, Write } from '../store.ts';
 import { openEmbeddedStore } from './embedded-store.ts';
@@ -17,7 +17,7 @@ const run = promisify(execFile);
 const SECOND_OPENER = fileURLToPath(new URL('fixtures/second-opener.ts', import.meta.url));
 
 class Folder {
-  readonly clock = new HeldClock();
+  readonly clock = new VirtualClock();
   readonly path: string;
   #open: Store[] = [];
 
@@ -124,18 +124,18 @@ onDisk('leases outlive a restart with their full time and their ids are not give
   await write(before, put('a', '1', leaseId), put('b', '1', leaseId));
   await write(before, put('b', '2'));
   await before.revokeLease(revoked);
-  folder.clock.step(9_000);
+  await folder.clock.advance(9_000);
   await folder.closeAll();
 
   const after = await folder.open();
   assert.notEqual(await after.grantLease(1_000_000), revoked);
-  folder.clock.step(9_000);
+  await folder.clock.advance(9_000);
   await after.keepLeaseAlive(leaseId);
   assert.equal(await valueAt(after, 'a'), '1');
   const deleted = new Promise<void>((resolve) => {
     after.watch('a', 'b', { onEvents: () => resolve() });
   });
-  folder.clock.step(10_000);
+  await folder.clock.advance(10_000);
   await deleted;
   assert.equal(await valueAt(after, 'a'), undefined);
   assert.equal(await valueAt(after, 'b'), '2');

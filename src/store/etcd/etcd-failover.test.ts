@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { silentLogger } from '#platform';
 import { systemClock } from '#platform/node';
-import { HeldClock } from '../held-clock.ts';
+import { VirtualClock } from '#testing';
 import { StoreUnavailableError } from '../store.ts';
 import type { Revision, Store, StoreEvent } from '../store.ts';
 import { connectEtcdStore } from './etcd-store.ts';
@@ -52,9 +52,9 @@ function withEtcd(
 }
 
 /** Lets ten seconds pass every second, so that giving up does not take long. */
-async function inQuickTime<T>(body: (clock: HeldClock) => Promise<T>): Promise<T> {
-  const clock = new HeldClock();
-  const ticking = setInterval(() => clock.step(200), 20);
+async function inQuickTime<T>(body: (clock: VirtualClock) => Promise<T>): Promise<T> {
+  const clock = new VirtualClock();
+  const ticking = setInterval(() => void clock.advance(200), 20);
   try {
     return await body(clock);
   } finally {

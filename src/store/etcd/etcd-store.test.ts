@@ -30,6 +30,6 @@ describeStore('etcd', {
       clock: systemClock,
       logger: silentLogger,
     });
-    return { store, passTime: () => undefined, end: () => store.close() };
+    return { store, passTime: async () => undefined, end: () => store.close() };
   },
 });

@@ -1,4 +1,4 @@
-import { HeldClock } from '../held-clock.ts';
+import { VirtualClock } from '#testing';
 import { describeStore } from '../store.contract.ts';
 import { createMemoryStore } from './memory-store.ts';
 
@@ -7,8 +7,8 @@ describeStore('memory', {
   deliversBeforeAcknowledging: true,
   modelRuns: 200,
   open: async () => {
-    const clock = new HeldClock();
+    const clock = new VirtualClock();
     const store = createMemoryStore({ clock });
-    return { store, passTime: (ms) => clock.step(ms), end: () => store.close() };
+    return { store, passTime: (ms) => clock.advance(ms), end: () => store.close() };
   },
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { HeldClock } from '../held-clock.ts';
+import { VirtualClock } from '#testing';
 import { createMemoryStore } from '../memory/memory-store.ts';
 import { CompactedError } from '../store.ts';
 import type { Revision, Store } from '../store.ts';
@@ -26,34 +26,34 @@ async function isHeld(store: Store, revision: Revision): Promise<boolean> {
 }
 
 test('history older than five minutes is forgotten within ten', async () => {
-  const clock = new HeldClock();
+  const clock = new VirtualClock();
   const store = createMemoryStore({ clock });
   const first = await write(store, 'a');
-  clock.step(4 * MINUTE_MS);
+  await clock.advance(4 * MINUTE_MS);
   const second = await write(store, 'a');
-  clock.step(5 * MINUTE_MS);
+  await clock.advance(5 * MINUTE_MS);
   assert.deepEqual([await isHeld(store, first), await isHeld(store, second)], [true, true]);
-  clock.step(1 * MINUTE_MS);
+  await clock.advance(1 * MINUTE_MS);
   assert.deepEqual([await isHeld(store, first), await isHeld(store, second)], [false, true]);
   assert.equal((await store.get('a'))?.modRevision, second);
 });
 
 test('a store nobody writes to holds no timer', async () => {
-  const clock = new HeldClock();
+  const clock = new VirtualClock();
   const store = createMemoryStore({ clock });
-  assert.equal(clock.pending, 0);
+  assert.equal(clock.pendingTimers, 0);
   await write(store, 'a');
   await write(store, 'a');
-  assert.equal(clock.pending, 1);
-  clock.step(30 * MINUTE_MS);
-  assert.equal(clock.pending, 0);
+  assert.equal(clock.pendingTimers, 1);
+  await clock.advance(30 * MINUTE_MS);
+  assert.equal(clock.pendingTimers, 0);
   await write(store, 'a');
   await store.close();
-  assert.equal(clock.pending, 0);
+  assert.equal(clock.pendingTimers, 0);
 });
 
 test('more events than the limit are forgotten at once, the oldest first', async () => {
-  const store = createMemoryStore({ clock: new HeldClock(), maxHistoryEvents: 100 });
+  const store = createMemoryStore({ clock: new VirtualClock(), maxHistoryEvents: 100 });
   const first = await write(store, 'a');
   for (let at = 1; at < 100; at++) await write(store, `k${at % 7}`);
   assert.equal(await isHeld(store, first), true);
