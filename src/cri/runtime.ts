@@ -7,6 +7,8 @@
  * container logs are ordered by them.
  */
 
+import type { Duplex } from 'node:stream';
+
 export interface PodSandboxMetadata {
   readonly name: string;
   readonly uid: string;
@@ -130,7 +132,11 @@ export interface ContainerConfig {
   readonly workingDir: string;
   readonly env: readonly { readonly key: string; readonly value: string }[];
   readonly mounts: readonly Mount[];
-  readonly devices: readonly { readonly containerPath: string; readonly hostPath: string; readonly permissions: string }[];
+  readonly devices: readonly {
+    readonly containerPath: string;
+    readonly hostPath: string;
+    readonly permissions: string;
+  }[];
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
   /** Relative to the sandbox's `logDirectory`. CRI log format: `<RFC3339Nano> stdout|stderr F|P <text>`. */
@@ -142,7 +148,11 @@ export interface ContainerConfig {
   readonly linux: { readonly resources: LinuxResources; readonly security: LinuxSecurityContext };
 }
 
-export type ContainerState = 'CONTAINER_CREATED' | 'CONTAINER_RUNNING' | 'CONTAINER_EXITED' | 'CONTAINER_UNKNOWN';
+export type ContainerState =
+  | 'CONTAINER_CREATED'
+  | 'CONTAINER_RUNNING'
+  | 'CONTAINER_EXITED'
+  | 'CONTAINER_UNKNOWN';
 
 export interface Container {
   readonly id: string;
@@ -167,7 +177,11 @@ export interface ContainerStatus extends Container {
   readonly logPath: string;
   readonly mounts: readonly Mount[];
   readonly resources: LinuxResources;
-  readonly user?: { readonly uid: number; readonly gid: number; readonly supplementalGroups: readonly number[] };
+  readonly user?: {
+    readonly uid: number;
+    readonly gid: number;
+    readonly supplementalGroups: readonly number[];
+  };
   readonly stopSignal?: string;
 }
 
@@ -209,8 +223,17 @@ export interface CallOptions {
 
 /** @throws RuntimeError. Every call is idempotent where CRI says so: stop and remove of what is gone succeed. */
 export interface RuntimeService {
-  version(): Promise<{ readonly runtimeName: string; readonly runtimeVersion: string; readonly runtimeApiVersion: string }>;
-  status(): Promise<{ readonly ready: boolean; readonly networkReady: boolean; readonly reason: string; readonly message: string }>;
+  version(): Promise<{
+    readonly runtimeName: string;
+    readonly runtimeVersion: string;
+    readonly runtimeApiVersion: string;
+  }>;
+  status(): Promise<{
+    readonly ready: boolean;
+    readonly networkReady: boolean;
+    readonly reason: string;
+    readonly message: string;
+  }>;
 
   runPodSandbox(config: PodSandboxConfig, runtimeHandler: string, options?: CallOptions): Promise<string>;
   /** Ends its containers and takes its network down. */
@@ -219,7 +242,12 @@ export interface RuntimeService {
   podSandboxStatus(id: string): Promise<PodSandboxStatus>;
   listPodSandboxes(): Promise<readonly PodSandbox[]>;
 
-  createContainer(sandboxId: string, config: ContainerConfig, sandbox: PodSandboxConfig, options?: CallOptions): Promise<string>;
+  createContainer(
+    sandboxId: string,
+    config: ContainerConfig,
+    sandbox: PodSandboxConfig,
+    options?: CallOptions,
+  ): Promise<string>;
   startContainer(id: string, options?: CallOptions): Promise<void>;
   /** Sends the stop signal, waits up to `timeoutSeconds`, then SIGKILL. Resolves when the process is gone. */
   stopContainer(id: string, timeoutSeconds: number, options?: CallOptions): Promise<void>;
@@ -234,13 +262,18 @@ export interface RuntimeService {
     id: string,
     command: readonly string[],
     timeoutSeconds: number,
-  ): Promise<{ readonly exitCode: number; readonly stdout: Buffer; readonly stderr: Buffer; readonly timedOut: boolean }>;
+  ): Promise<{
+    readonly exitCode: number;
+    readonly stdout: Buffer;
+    readonly stderr: Buffer;
+    readonly timedOut: boolean;
+  }>;
   /** Resolves with the exit code. */
   exec(id: string, command: readonly string[], io: StreamIo, options?: CallOptions): Promise<number>;
   /** Joins the streams of the running container; resolves when it ends or the caller leaves. */
   attach(id: string, io: StreamIo, options?: CallOptions): Promise<void>;
   /** A connection to `port` on the sandbox's loopback. */
-  portForward(sandboxId: string, port: number, options?: CallOptions): Promise<import('node:stream').Duplex>;
+  portForward(sandboxId: string, port: number, options?: CallOptions): Promise<Duplex>;
 
   listContainerStats(): Promise<readonly ContainerStats[]>;
   /** Returns the way to stop. Events that happened before are not told. */
@@ -274,7 +307,11 @@ export interface ImageService {
   pullImage(image: string, auth?: RegistryAuth, options?: CallOptions): Promise<string>;
   /** Idempotent. Fails while a container uses it. */
   removeImage(image: string): Promise<void>;
-  imageFsInfo(): Promise<{ readonly mountpoint: string; readonly usedBytes: number; readonly inodesUsed: number }>;
+  imageFsInfo(): Promise<{
+    readonly mountpoint: string;
+    readonly usedBytes: number;
+    readonly inodesUsed: number;
+  }>;
 }
 
 export type RuntimeErrorCode =

@@ -18,7 +18,7 @@ export interface EventSink {
 }
 
 export function podTarget(pod: Pod, containerName?: string): EventTarget {
-  const { namespace, name = '', uid, resourceVersion } = pod.metadata;
+  const { namespace, name, uid, resourceVersion } = pod.metadata;
   return {
     apiVersion: 'v1',
     kind: 'Pod',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { resources } from '#client';
-import { NODE_IP, startKubelet } from './kubelet-harness.ts';
+import { NODE_IP, startKubelet } from './kubelet.fixture.ts';
 import { SCRIPT_ANNOTATION } from './simulated/index.ts';
 
 const scripted = (scripts: object): { annotations: Record<string, string> } => ({

@@ -14,6 +14,7 @@ import { podLogFolder } from './containers/sandbox-config.ts';
 import { parseResolvConf } from './dns/pod-dns.ts';
 import { podTarget } from './events.ts';
 import { ImagePuller } from './images/image-puller.ts';
+import { LogRotation } from './logs/log-rotation.ts';
 import { NodeAgent } from './node/node-agent.ts';
 import type { NodeFacts } from './node/node-status.ts';
 import { WatchedObjects } from './objects/referenced-objects.ts';
@@ -31,6 +32,7 @@ import { admissionFailure } from './pods/admission.ts';
 import { OrphanCleaner } from './pods/orphan-cleaner.ts';
 import { isTerminalPhase, type Pod, podNamespace, podUid } from './pods/pod-spec.ts';
 import { PodWorker, type PodWorkerOptions } from './pods/pod-worker.ts';
+import type { RuntimeContainer } from './pods/runtime-pod.ts';
 import { RuntimePods } from './pods/runtime-pods.ts';
 import { createNetworkProbes } from './probes/network-probes.ts';
 import { PodProbes } from './probes/pod-probes.ts';
@@ -48,6 +50,7 @@ export interface Kubelet {
   stop(): Promise<void>;
   /** The pods of this node with the status the kubelet has decided. */
   pods(): readonly Pod[];
+  podByName(namespace: string, name: string): Pod | undefined;
   readonly nodeName: string;
   readonly runtimePods: RuntimePods;
 }
@@ -74,6 +77,7 @@ class NodeKubelet implements Kubelet {
   #agent: NodeAgent | undefined;
   #orphans: OrphanCleaner | undefined;
   #relist: Timer | undefined;
+  readonly #rotation: LogRotation;
   #unsubscribe: () => void = () => undefined;
   #stopped = false;
 
@@ -93,6 +97,7 @@ class NodeKubelet implements Kubelet {
     this.#objects = new WatchedObjects({ client, clock, random, logger });
     this.#statuses = new StatusManager({ client, clock, logger, now: this.#now });
     this.runtimePods = new RuntimePods({ runtime: options.runtime, files: options.files });
+    this.#rotation = new LogRotation({ ...options, running: () => this.#runningContainers() });
   }
 
   async start(): Promise<void> {
@@ -130,6 +135,7 @@ class NodeKubelet implements Kubelet {
         .finally(again);
     };
     this.#relist = clock.setTimer(RELIST_MS, relist);
+    this.#rotation.start();
     logger.info({ node: this.nodeName, pods: this.#workers.size }, 'kubelet started');
   }
 
@@ -137,6 +143,7 @@ class NodeKubelet implements Kubelet {
     this.#stopped = true;
     this.#unsubscribe();
     this.#relist?.cancel();
+    this.#rotation.stop();
     this.#agent?.stop();
     this.runtimePods.stop();
     for (const worker of this.#workers.values()) worker.stop();
@@ -145,10 +152,24 @@ class NodeKubelet implements Kubelet {
   }
 
   pods(): readonly Pod[] {
-    return Array.from(this.#workers.values(), ({ pod }) => {
-      const status = this.#statuses.get(podUid(pod));
-      return status === undefined ? pod : { ...pod, status };
-    });
+    return Array.from(this.#workers.values(), ({ pod }) => this.#decided(pod));
+  }
+
+  podByName(namespace: string, name: string): Pod | undefined {
+    for (const { pod } of this.#workers.values()) {
+      if (pod.metadata.name === name && pod.metadata.namespace === namespace) return this.#decided(pod);
+    }
+    return undefined;
+  }
+
+  #decided(pod: Pod): Pod {
+    const status = this.#statuses.get(podUid(pod));
+    return status === undefined ? pod : { ...pod, status };
+  }
+
+  async #runningContainers(): Promise<readonly RuntimeContainer[]> {
+    const pods = await Promise.all(this.runtimePods.uids().map((uid) => this.runtimePods.get(uid)));
+    return pods.flatMap(({ containers }) => containers.filter(({ state }) => state === 'running'));
   }
 
   #createAgent(runtimeVersion: string): NodeAgent {

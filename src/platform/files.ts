@@ -20,6 +20,8 @@ export interface Files {
   mkdir(path: string, options?: { readonly recursive?: boolean; readonly mode?: number }): Promise<void>;
   /** Recursive; a missing path is fine. Never crosses into a mount: unmount first. */
   remove(path: string): Promise<void>;
+  /** An empty folder; a cgroup counts as one. A missing path is fine. */
+  rmdir(path: string): Promise<void>;
   rename(from: string, to: string): Promise<void>;
   symlink(target: string, path: string): Promise<void>;
   readlink(path: string): Promise<string>;

@@ -193,6 +193,8 @@ function planInitContainer(step: InitStep, draft: Draft): 'initialized' | 'pendi
       draft.startInit.push(container);
       return 'pending';
     }
+    default:
+      return latest.state satisfies never;
   }
 }
 

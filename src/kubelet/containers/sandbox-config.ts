@@ -50,7 +50,7 @@ function portMappings(pod: Pod): readonly PortMapping[] {
     ports
       .filter(({ hostPort }) => hostPort !== undefined && hostPort !== 0)
       .map(({ protocol, containerPort, hostPort = 0, hostIP = '' }) => ({
-        protocol: (protocol ?? 'TCP') as PortMapping['protocol'],
+        protocol: protocol ?? 'TCP',
         containerPort,
         hostPort,
         hostIp: hostIP,

@@ -18,7 +18,7 @@ export function visibleServices(
 ): readonly coreV1.Service[] {
   const chosen = new Map<string, coreV1.Service>();
   for (const service of services) {
-    const { name = '', namespace: home } = service.metadata;
+    const { name, namespace: home } = service.metadata;
     if (!hasClusterIp(service)) continue;
     if (home === 'default' && name === 'kubernetes') {
       if (!chosen.has(name)) chosen.set(name, service);

@@ -97,7 +97,7 @@ export class NodeAgent {
     const failed = (what: string) => (e: unknown) => {
       if (!this.#stop.signal.aborted) logger.warn({ err: e }, `could not ${what}`);
     };
-    Promise.all([
+    void Promise.all([
       this.#renewLease().catch(failed('renew the node lease')),
       this.#report().catch(failed('report the node status')),
     ]).finally(() => {

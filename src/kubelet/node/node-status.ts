@@ -118,7 +118,7 @@ function nodeConditions(
       errors.length === 1 ? (errors[0] ?? '') : `[${errors.join(', ')}]`,
     ]),
   ];
-  const own = new Set(wanted.map(({ type }) => type as string));
+  const own = new Set(wanted.map(({ type }) => type));
   return [
     ...old.filter(({ type }) => !own.has(type)),
     ...wanted.map((one) => {

@@ -92,8 +92,7 @@ function exchange(socket: Duplex, target: HttpGetTarget, signal: AbortSignal): P
     method: 'GET',
     path: target.path,
     headers: { host: `${target.host}:${target.port}`, connection: 'close', ...target.headers },
-    // Node's typings ask for net.Socket; http needs only a Duplex here.
-    createConnection: () => socket as ReturnType<NonNullable<ClientRequestArgs['createConnection']>> & Duplex,
+    createConnection: () => socket,
     signal,
   };
   const request = plainRequest(options, (response) => {

@@ -37,5 +37,7 @@ export const probeOf = (container: Container, kind: ProbeKind): coreV1.Probe | u
       return container.livenessProbe;
     case 'readiness':
       return container.readinessProbe;
+    default:
+      return kind satisfies never;
   }
 };

@@ -2,6 +2,6 @@
 import { parseQuantity } from '#machinery';
 
 /** Rounded up to an integer: bytes of memory, number of pods. */
-export const valueOf = (quantity: string): number => Number(parseQuantity(quantity).value());
+export const valueOf = (quantity: string): number => parseQuantity(quantity).value();
 /** Thousandths, rounded up: millicores. */
-export const milliOf = (quantity: string): number => Number(parseQuantity(quantity).milliValue());
+export const milliOf = (quantity: string): number => parseQuantity(quantity).milliValue();

@@ -89,6 +89,12 @@ class MemoryFiles implements Files {
     if (place?.parent.entries.delete(place.name) === true) this.#changed(path);
   }
 
+  async rmdir(path: string): Promise<void> {
+    const node = this.#lookup(path, false);
+    if (node !== undefined && node.entries.size > 0) throw fail('ENOTEMPTY', 'rmdir', path);
+    await this.remove(path);
+  }
+
   async rename(from: string, to: string): Promise<void> {
     const source = this.#parentOf(from);
     const node = source.parent.entries.get(source.name);

@@ -126,7 +126,7 @@ class Simulation extends SimulatedImages implements RuntimeService {
     const sandbox = this.#sandboxes.get(id);
     if (sandbox === undefined) return;
     await this.stopPodSandbox(id);
-    for (const containerId of [...sandbox.containers]) await this.removeContainer(containerId);
+    for (const containerId of sandbox.containers) await this.removeContainer(containerId);
     this.#sandboxes.delete(id);
     this.#emit('CONTAINER_DELETED', id, sandbox);
   }

@@ -165,6 +165,8 @@ function runtimeState(
               message: 'The container could not be located when the pod was terminated',
             },
           };
+    default:
+      return container.state satisfies never;
   }
 }
 

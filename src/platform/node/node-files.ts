@@ -61,6 +61,13 @@ export const nodeFiles: Files = {
     if (mode !== undefined) await fs.chmod(path, mode);
   },
   remove: (path) => fs.rm(path, { recursive: true, force: true }),
+  async rmdir(path) {
+    try {
+      await fs.rmdir(path);
+    } catch (e) {
+      if (!isMissing(e)) throw e;
+    }
+  },
   rename: (from, to) => fs.rename(from, to),
   symlink: (target, path) => fs.symlink(target, path),
   readlink: (path) => fs.readlink(path),
