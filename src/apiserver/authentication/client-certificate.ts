@@ -6,7 +6,7 @@ import type { Authenticator, Credentials } from './authenticator.ts';
 
 /** Key in a user's `extra` that names the credential used, for audit. */
 export const CREDENTIAL_ID_KEY = 'authentication.kubernetes.io/credential-id';
-/** Subject attribute that carries a user's uid (KEP-4633's sibling for certificates, gate AllowParsingUserUIDFromCertAuth). */
+/** Subject attribute that carries a user's uid; upstream's gate AllowParsingUserUIDFromCertAuth, on by default. */
 const UID_OID = '1.3.6.1.4.1.57683.2';
 
 /** All certificates of a PEM bundle. */
