@@ -4,8 +4,18 @@
  */
 import { type DefaultRow, schemaFacts } from './facts.ts';
 
-/** Holds for Pods alone, while the facts' owner path would give it to the PodSpec of every template. */
-const NOT_FOR_THE_TYPE = new Set(['core/v1.Pod.spec enableServiceLinks']);
+/**
+ * Rows that say more than a constant can: those of a Pod's and a Job's spec do not hold for the same types in a
+ * template, and a StatefulSet whose strategy has no type gets a partition along with it.
+ */
+const NOT_FOR_THE_TYPE = new Set([
+  'core/v1.Pod.spec enableServiceLinks',
+  'batch/v1.Job.spec parallelism',
+  'batch/v1.Job.spec backoffLimit',
+  'batch/v1.Job.spec completionMode',
+  'batch/v1.Job.spec suspend',
+  'apps/v1.StatefulSet.spec updateStrategy.type',
+]);
 
 /** Older served versions repeat the rows of v1; the facts list v1 only. */
 const FURTHER_ROWS: readonly DefaultRow[] = [

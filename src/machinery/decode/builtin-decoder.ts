@@ -78,14 +78,20 @@ function compileField(owner: StructSchema, field: FieldSchema, place: number): C
     place,
     // Resolved on first use: schemas can be recursive, and most fields of most kinds are never seen.
     decode: (value, context) => {
-      result.decode = fieldDecoder(field);
+      result.decode = fieldDecoder(owner, field);
       return result.decode(value, context);
     },
   };
   return result;
 }
 
-function fieldDecoder(field: FieldSchema): Decoder {
+/**
+ * Upstream stores these as JSON. Everything else goes through protobuf on its way to the store, which knows no
+ * difference between an empty list and none: what was `[]` is read as null.
+ */
+const STORED_AS_JSON = /^io\.k8s\.(apiextensions-apiserver|kube-aggregator)\./;
+
+function fieldDecoder(owner: StructSchema, field: FieldSchema): Decoder {
   const decode = valueDecoder(field.schema, field.goType);
   const { schema } = field;
   const keepsZero = field.pointer || !field.omitEmpty || schema.kind === 'struct' || schema.kind === 'any';
@@ -98,17 +104,19 @@ function fieldDecoder(field: FieldSchema): Decoder {
     if (schema.type === 'int-or-string' || schema.type === 'duration') return decode;
     return (value, context) => decode(value, context) || undefined;
   }
-  if (keepsZero) return decode;
+  if (schema.kind === 'struct' || schema.kind === 'any' || field.pointer) return decode;
+  if (!field.omitEmpty && STORED_AS_JSON.test(owner.name)) return decode;
+  const none = field.omitEmpty ? undefined : null;
   if (schema.kind === 'list') {
     return (value, context) => {
       const list = decode(value, context) as readonly unknown[];
-      return list.length === 0 ? undefined : list;
+      return list.length === 0 ? none : list;
     };
   }
   return (value, context) => {
     const map = decode(value, context) as object;
     for (const _ in map) return map;
-    return undefined;
+    return none;
   };
 }
 
