@@ -12,7 +12,12 @@ export interface KindPolicy {
   readonly returnsDeleted: boolean;
   /** What happens to dependents when the caller does not say. */
   readonly dependents: 'background' | 'orphan' | 'unsupported';
+  /** Put on when the deletion begins, and taken off by the server when it has cleaned up. */
+  readonly cleanupFinalizer?: string;
 }
+
+/** A definition goes after its instances. */
+export const DEFINITION_FINALIZER = 'customresourcecleanup.apiextensions.k8s.io';
 
 const CREATES_ON_UPDATE = new Set([
   'coordination.k8s.io/leases',
@@ -82,6 +87,9 @@ export function builtinPolicy(group: string, resource: string): KindPolicy {
     createsOnUpdate: CREATES_ON_UPDATE.has(key),
     allowsUnconditionalUpdate: !NEEDS_RESOURCE_VERSION.has(key),
     returnsDeleted: RETURNS_DELETED.has(key),
+    ...(key === 'apiextensions.k8s.io/customresourcedefinitions'
+      ? { cleanupFinalizer: DEFINITION_FINALIZER }
+      : {}),
     dependents: key === '/events' ? 'unsupported' : ORPHANS_DEPENDENTS.has(key) ? 'orphan' : 'background',
   };
 }

@@ -163,7 +163,7 @@ function gracefulDeletion(
   options: DeleteOptions,
   nowMs: number,
 ): KubeObject | 'pending' | undefined {
-  const gracePeriodOf = served.stored.behaviour?.gracePeriodSeconds;
+  const gracePeriodOf = served.behaviour?.gracePeriodSeconds;
   if (gracePeriodOf === undefined) return undefined;
   const { deletionTimestamp, deletionGracePeriodSeconds: current = 0, generation } = live.metadata;
   const asked =
@@ -208,11 +208,14 @@ function finalizersFor(
   options: DeleteOptions,
 ): readonly string[] | undefined {
   const existing = live.metadata.finalizers;
-  const { dependents } = served.stored.policy;
+  const { dependents, cleanupFinalizer } = served.stored.policy;
   if (dependents === 'unsupported') return existing;
   const wanted = propagationFinalizer(options, existing ?? [], dependents === 'orphan');
   const kept = (existing ?? []).filter((f) => f !== ORPHAN && f !== FOREGROUND);
   const next = wanted === undefined ? kept : [...kept, wanted];
+  const isFirst = live.metadata.deletionTimestamp === undefined;
+  if (cleanupFinalizer !== undefined && isFirst && !next.includes(cleanupFinalizer))
+    next.push(cleanupFinalizer);
   const isSame = next.length === (existing?.length ?? 0) && next.every((f) => existing?.includes(f) === true);
   return isSame ? existing : next;
 }

@@ -165,7 +165,7 @@ export class ObjectWriter {
     const { random, store } = this.#options;
     const owned = withSystemFields(admitted, this.now, random);
     const context = { now: this.now, user: call.user };
-    const prepared = stored.behaviour?.prepareForCreate?.(owned, context) ?? owned;
+    const prepared = served.behaviour?.prepareForCreate?.(owned, context) ?? owned;
     const companion = this.#companion(served);
     const ready =
       companion === undefined ? undefined : await companion.prepare(prepared, undefined, call.dryRun);
@@ -173,11 +173,11 @@ export class ObjectWriter {
     const errors = validateMetadata(
       object,
       stored.namespaced,
-      stored.behaviour?.nameRule ?? 'dns1123-subdomain',
+      served.behaviour?.nameRule ?? 'dns1123-subdomain',
     );
-    errors.push(...(stored.behaviour?.validateCreate?.(object) ?? []));
+    errors.push(...(served.behaviour?.validateCreate?.(object) ?? []));
     refuseInvalid(served, object, errors);
-    for (const text of stored.behaviour?.warnings?.(object, undefined) ?? []) call.warn(text);
+    for (const text of served.behaviour?.warnings?.(object, undefined) ?? []) call.warn(text);
     await this.#validate(attributes, object);
     const name = object.metadata.name ?? '';
     const exists = () => alreadyExists(served.groupResource, name);
@@ -219,7 +219,7 @@ export class ObjectWriter {
     const ready = companion === undefined ? undefined : await companion.prepare(prepared, old, call.dryRun);
     const object = ready?.object ?? prepared;
     this.#refuseInvalidUpdate(served, object, old, target.subresource);
-    for (const text of stored.behaviour?.warnings?.(object, old) ?? []) call.warn(text);
+    for (const text of served.behaviour?.warnings?.(object, old) ?? []) call.warn(text);
     await this.#validate({ ...attributes, oldObject: old }, object);
     if (isReadyToDelete(object, old)) {
       if (call.dryRun) return { entry: CacheEntry.fromObject(live.key, live.revision, object) };
@@ -251,7 +251,7 @@ export class ObjectWriter {
     call: WriteCall,
     subresource: string | undefined,
   ): KubeObject {
-    const { behaviour } = served.stored;
+    const { behaviour } = served;
     const context = { now: this.now, user: call.user };
     if (subresource === 'status') return behaviour?.prepareForStatusUpdate?.(object, old, context) ?? object;
     const prepared = behaviour?.prepareForUpdate?.(object, old, context) ?? object;
@@ -267,8 +267,7 @@ export class ObjectWriter {
     old: KubeObject,
     subresource: string | undefined,
   ): void {
-    const { stored } = served;
-    const { behaviour } = stored;
+    const { stored, behaviour } = served;
     const errors = validateMetadata(object, stored.namespaced, behaviour?.nameRule ?? 'dns1123-subdomain');
     // A name that is there already may break a rule that came later.
     const relevant = errors.filter((e) => e.field !== 'metadata.name' && e.field !== 'metadata.generateName');

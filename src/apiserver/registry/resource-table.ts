@@ -8,9 +8,6 @@ import { builtinPolicy } from './kind-policy.ts';
 import { ServedResource } from './served-resource.ts';
 import { StoredResource } from './stored-resource.ts';
 
-/** Alpha and beta versions are off unless asked for, as upstream has them. */
-const STABLE = /^v\d+$/;
-
 export class ResourceTable {
   readonly #byPath = new Map<string, ServedResource>();
   /** By the group and resource of any served version; the preferred version first. */
@@ -22,7 +19,7 @@ export class ResourceTable {
   constructor(hub: CacheHub, enabled: readonly string[]) {
     const stored = new Map<string, StoredResource>();
     for (const info of builtinResources) {
-      if (!STABLE.test(info.version) && !enabled.includes(apiVersionOf(info))) continue;
+      if (!info.servedByDefault && !enabled.includes(apiVersionOf(info))) continue;
       const { storage } = info;
       const key = `${storage.group}/${storage.resource}`;
       let resource = stored.get(key);

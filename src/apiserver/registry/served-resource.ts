@@ -1,5 +1,5 @@
 /** A resource in one of the versions it is served in: decoding what clients send, converting to and from storage. */
-import { convert, type ResourceInfo, type TableColumn } from '#api';
+import { convert, type KindBehaviour, type ResourceInfo, type TableColumn } from '#api';
 import {
   apiVersionOf,
   applyDefaults,
@@ -43,7 +43,6 @@ export class ServedResource implements ServedVersion, BodyKind {
   readonly stored: StoredResource;
   readonly apiVersion: string;
   readonly kind: string;
-  readonly isStorageVersion: boolean;
   readonly #custom: CustomVersion | undefined;
 
   constructor(info: ResourceInfo, stored: StoredResource, custom?: CustomVersion) {
@@ -51,7 +50,6 @@ export class ServedResource implements ServedVersion, BodyKind {
     this.stored = stored;
     this.apiVersion = apiVersionOf(info);
     this.kind = info.kind;
-    this.isStorageVersion = info.group === stored.group && info.version === stored.version;
     this.#custom = custom;
   }
 
@@ -61,6 +59,10 @@ export class ServedResource implements ServedVersion, BodyKind {
 
   get groupResource(): GroupResource {
     return { group: this.info.group, resource: this.info.resource };
+  }
+
+  get behaviour(): KindBehaviour | undefined {
+    return this.#custom?.behaviour ?? this.stored.behaviour;
   }
 
   /** Absent: name and creation time. */
@@ -74,6 +76,15 @@ export class ServedResource implements ServedVersion, BodyKind {
 
   hasSubresource(name: string): boolean {
     return this.info.subresources.some((subresource) => subresource.name === name);
+  }
+
+  /** Whether the stored form is this version's as it is. */
+  get isStorageVersion(): boolean {
+    return this.info.group === this.stored.group && this.info.version === this.stored.version;
+  }
+
+  get isIdentity(): boolean {
+    return this.#custom === undefined && this.isStorageVersion;
   }
 
   fromStorage(object: KubeObject): KubeObject {
@@ -103,14 +114,18 @@ export class ServedResource implements ServedVersion, BodyKind {
   }
 
   setDefaults(object: KubeObject): KubeObject {
-    const defaulted = applyDefaults(this.schema, object);
-    return this.stored.behaviour?.setDefaults?.(defaulted) ?? defaulted;
+    const prepared = this.#custom === undefined ? object : this.#custom.prepareDecoded(object);
+    const defaulted = applyDefaults(this.schema, prepared);
+    return this.behaviour?.setDefaults?.(defaulted) ?? defaulted;
   }
 }
 
 /** A version of a custom resource; the definition's conversion strategy is `None`. */
 export interface CustomVersion {
+  readonly behaviour: KindBehaviour;
   fromStorage(object: KubeObject): KubeObject;
+  /** Between decoding and defaulting. */
+  prepareDecoded(object: KubeObject): KubeObject;
   readonly scale?: ScalePaths;
   readonly columns?: readonly TableColumn[];
 }

@@ -12,7 +12,8 @@ const CORE_SEGMENT = 'core';
 
 export class StoredResource {
   readonly group: string;
-  readonly version: string;
+  /** Of what is written from now on; a definition may change it, and older objects keep theirs. */
+  version: string;
   readonly resource: string;
   readonly kind: string;
   readonly namespaced: boolean;
@@ -76,7 +77,8 @@ export class StoredResource {
     return this.#selectable;
   }
 
-  redefine(behaviour: KindBehaviour): void {
+  redefine(version: string, behaviour: KindBehaviour | undefined): void {
+    this.version = version;
     this.behaviour = behaviour;
     this.#selectable = undefined;
   }

@@ -15,6 +15,8 @@ import type { Revision } from '#store';
 export interface ServedVersion {
   readonly apiVersion: string;
   readonly kind: string;
+  /** True when `fromStorage` always returns its argument. */
+  readonly isIdentity: boolean;
   /** From the stored form. Returns its argument when the forms are the same. */
   fromStorage(object: KubeObject): KubeObject;
   /** `k8s\0` envelope; undefined for kinds without a protobuf form (custom resources). */
@@ -59,7 +61,8 @@ export class CacheEntry {
   #object: KubeObject | undefined;
   #json: Buffer | undefined;
   #protobuf: Buffer | undefined;
-  #views: Map<ServedVersion, Encodings> | undefined;
+  /** `undefined`: in this version the object is as it is stored. */
+  #views: Map<ServedVersion, Encodings | undefined> | undefined;
   #fields: Readonly<Record<string, string>> | undefined;
 
   private constructor(
@@ -146,13 +149,15 @@ export class CacheEntry {
     return this.#fields;
   }
 
+  /** Undefined: what is stored serves as it is. */
   #view(version: ServedVersion): Encodings | undefined {
-    const known = this.#views?.get(version);
-    if (known !== undefined) return known;
-    const converted = version.fromStorage(this.object);
-    if (converted === this.object) return undefined;
-    const view: Encodings = { object: converted, json: undefined, protobuf: undefined };
+    if (version.isIdentity) return undefined;
     this.#views ??= new Map();
+    const known = this.#views.get(version);
+    if (known !== undefined || this.#views.has(version)) return known;
+    const converted = version.fromStorage(this.object);
+    const view =
+      converted === this.object ? undefined : { object: converted, json: undefined, protobuf: undefined };
     this.#views.set(version, view);
     return view;
   }

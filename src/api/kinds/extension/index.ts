@@ -45,6 +45,8 @@ const customResourceDefinition = defineKind<apiextensionsV1.CustomResourceDefini
 const apiService = defineKind<apiregistrationV1.APIService>({
   group: 'apiregistration.k8s.io',
   kind: 'APIService',
+  // `v1.` is the core group's.
+  nameRule: 'path-segment',
   prepareForCreate: (object) => ({ ...object, status: {} }),
   bumpsGeneration: () => false,
   columns: [
