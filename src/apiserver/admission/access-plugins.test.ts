@@ -6,7 +6,7 @@ import * as x509 from '@peculiar/x509';
 import type { KubeObject } from '#machinery';
 import { seededRandom, VirtualClock } from '#testing';
 import type { AuthorizationAttributes } from '../authorization/authorizer.ts';
-import { AdmissionHarness } from './admission-harness.ts';
+import { AdmissionHarness } from './admission.fixture.ts';
 import { certificateApproval, certificateSigning, certificateSubjectRestriction } from './certificates.ts';
 import { rbacEscalation } from './rbac-escalation.ts';
 

@@ -4,7 +4,7 @@ import type { coreV1 } from '#api';
 import type { KubeObject } from '#machinery';
 import { seededRandom, VirtualClock } from '#testing';
 import type { AdmissionPlugin } from './admission.ts';
-import { AdmissionHarness } from './admission-harness.ts';
+import { AdmissionHarness } from './admission.fixture.ts';
 import { defaultIngressClass, defaultStorageClass } from './default-classes.ts';
 import { defaultTolerationSeconds } from './default-toleration-seconds.ts';
 import { type AdmissionOptions, admissionPlugins } from './index.ts';

@@ -4,7 +4,7 @@ import type { coreV1 } from '#api';
 import { type KubeObject, modifiedConflict, type ResourceRequest } from '#machinery';
 import { seededRandom, VirtualClock } from '#testing';
 import { typed } from '../typed-object.ts';
-import { AdmissionHarness } from './admission-harness.ts';
+import { AdmissionHarness } from './admission.fixture.ts';
 import { limitRanger } from './limit-ranger.ts';
 import { podResize } from './pod-resize.ts';
 import { resourceQuota } from './resource-quota.ts';

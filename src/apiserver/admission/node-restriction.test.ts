@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { KubeObject } from '#machinery';
 import { seededRandom, VirtualClock } from '#testing';
-import { AdmissionHarness, type Write } from './admission-harness.ts';
+import { AdmissionHarness, type Write } from './admission.fixture.ts';
 import { nodeRestriction } from './node-restriction.ts';
 
 const namespace = 'default';

@@ -4,7 +4,7 @@ import type { coreV1 } from '#api';
 import type { KubeObject } from '#machinery';
 import { seededRandom, VirtualClock } from '#testing';
 import { typed } from '../typed-object.ts';
-import { AdmissionHarness } from './admission-harness.ts';
+import { AdmissionHarness } from './admission.fixture.ts';
 import { serviceAccountPlugin } from './service-account.ts';
 
 const MOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';

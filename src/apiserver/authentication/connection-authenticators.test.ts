@@ -8,7 +8,7 @@ import { AnonymousAuthenticator } from './anonymous.ts';
 import { AuthenticatorChain, TokenAuthenticatorChain } from './authenticator-chain.ts';
 import { BootstrapTokenAuthenticator } from './bootstrap-token.ts';
 import { ClientCertificateAuthenticator } from './client-certificate.ts';
-import { ObjectTable } from '../object-table.ts';
+import { ObjectTable } from '../object-table.fixture.ts';
 import { RequestHeaderAuthenticator } from './request-header.ts';
 import { InvalidTokenError, type TokenAuthenticator } from './token-authenticator.ts';
 

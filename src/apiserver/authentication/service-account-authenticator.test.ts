@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
 import { seededRandom, VirtualClock } from '#testing';
-import { ObjectTable } from '../object-table.ts';
+import { ObjectTable } from '../object-table.fixture.ts';
 import { ServiceAccountAuthenticator } from './service-account-authenticator.ts';
 import { ServiceAccountTokenIssuer, type TokenSubject } from './token-issuer.ts';
 import { signingKey, verificationKey } from './token-keys.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ObjectTable } from '../object-table.ts';
+import { ObjectTable } from '../object-table.fixture.ts';
 import type { AuthorizationAttributes, Decision } from './authorizer.ts';
 import { NodeAuthorizer } from './node-authorizer.ts';
 import { NodeGraph } from './node-graph.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ObjectTable } from '../object-table.ts';
+import { ObjectTable } from '../object-table.fixture.ts';
 import { AuthorizerChain, superuserAuthorizer } from './authorizer-chain.ts';
 import type { AuthorizationAttributes } from './authorizer.ts';
 import { RbacAuthorizer } from './rbac-authorizer.ts';

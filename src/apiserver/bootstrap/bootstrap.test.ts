@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ObjectTable } from '../object-table.ts';
+import { ObjectTable } from '../object-table.fixture.ts';
 import { RbacAuthorizer } from '../authorization/rbac-authorizer.ts';
 import { RbacIndex } from '../authorization/rbac-index.ts';
 import { bootstrapObjects, reconcileBootstrapObject } from './index.ts';

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import type { KubeObject } from '#machinery';
 import { silentLogger } from '#platform';
 import { seededRandom, VirtualClock } from '#testing';
-import { ObjectTable } from '../object-table.ts';
+import { ObjectTable } from '../object-table.fixture.ts';
 import { createSecurity } from '../security.ts';
 
 const ISSUER = 'https://kubernetes.default.svc';

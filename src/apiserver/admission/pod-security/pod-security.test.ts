@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { KubeObject } from '#machinery';
 import { seededRandom, VirtualClock } from '#testing';
-import { AdmissionHarness } from '../admission-harness.ts';
+import { AdmissionHarness } from '../admission.fixture.ts';
 import { podSecurity } from './plugin.ts';
 import { evaluate, type LevelVersion } from './policy.ts';
 import type { PodLike } from './check.ts';

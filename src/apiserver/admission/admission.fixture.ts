@@ -2,7 +2,7 @@ import { type ApiEndpoint, type KubeObject, notFound, type UserInfo } from '#mac
 import type { Clock, Random } from '#platform';
 import type { Authorizer } from '../authorization/authorizer.ts';
 import { RbacIndex } from '../authorization/rbac-index.ts';
-import { ObjectTable } from '../object-table.ts';
+import { ObjectTable } from '../object-table.fixture.ts';
 import type { AdmissionAttributes, AdmissionPlugin } from './admission.ts';
 import type { AdmissionOptions } from './index.ts';
 
