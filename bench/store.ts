@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLogger } from '#platform';
 import { systemClock } from '#platform/node';
-import { createMemoryStore, openEmbeddedStore } from '#store';
+import { connectEtcdStore, createMemoryStore, openEmbeddedStore } from '#store';
 import type { Store } from '#store';
 
 const WRITERS = [1, 16, 64, 256];
@@ -63,7 +63,10 @@ async function report(name: string, store: Store, seconds: number): Promise<void
 }
 
 const args = process.argv.slice(2);
-const seconds = Number(args.find((arg) => arg.startsWith('seconds='))?.slice('seconds='.length) ?? 3);
+const option = (name: string): string | undefined =>
+  args.find((arg) => arg.startsWith(`${name}=`))?.slice(name.length + 1);
+const seconds = Number(option('seconds') ?? 3);
+const etcd = option('etcd');
 const which = args.filter((arg) => !arg.startsWith('seconds='));
 const isWanted = (name: string): boolean => which.length === 0 || which.includes(name);
 
@@ -83,4 +86,13 @@ if (isWanted('embedded')) {
   console.log(`embedded: listed ${kvs.length} of them in ${(performance.now() - listedMs).toFixed(0)} ms`);
   await again.close();
   await rm(folder, { recursive: true });
+}
+if (etcd !== undefined) {
+  const store = await connectEtcdStore({
+    endpoints: etcd.split(','),
+    prefix: '/bench',
+    clock: systemClock,
+    logger: silentLogger,
+  });
+  await report('etcd', store, seconds);
 }
