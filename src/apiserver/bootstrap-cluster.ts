@@ -100,17 +100,23 @@ async function ensureService(endpoint: ApiEndpoint, options: ApiServerOptions): 
   await ensure(endpoint, object, 'services');
 }
 
-/** Creates the object unless there is one of its name. */
+/** Creates the object unless there is one of its name; another server may be faster. */
 async function ensure(endpoint: ApiEndpoint, object: KubeObject, resource: string): Promise<void> {
-  const { namespace } = object.metadata;
+  const { namespace, name } = object.metadata;
+  const target = {
+    ...parseApiVersion(object.apiVersion),
+    resource,
+    ...(namespace === undefined ? {} : { namespace }),
+  };
   try {
-    await endpoint.request({
-      verb: 'create',
-      ...parseApiVersion(object.apiVersion),
-      resource,
-      ...(namespace === undefined ? {} : { namespace }),
-      body: object,
-    });
+    // Asked first: a create allocates (the Service its address) before it can find the name taken.
+    await endpoint.request({ verb: 'get', ...target, name });
+    return;
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+  }
+  try {
+    await endpoint.request({ verb: 'create', ...target, body: object });
   } catch (error) {
     if (!isAlreadyExists(error)) throw error;
   }

@@ -1,6 +1,6 @@
 /** A resource as it is stored: one cache, one set of rules, whatever versions it is served in. */
-import type { KindBehaviour } from '#api';
-import type { GroupResource, KubeObject } from '#machinery';
+import { type KindBehaviour, schemaOf } from '#api';
+import { apiVersionOf, decodeObject, type GroupResource, type KubeObject } from '#machinery';
 import { type FieldsOf, metadataFields } from '../watch-cache/selection.ts';
 import type { CacheHub } from '../watch-cache/cache-hub.ts';
 import { REGISTRY_PREFIX } from '../watch-cache/cache-hub.ts';
@@ -65,16 +65,17 @@ export class StoredResource {
 
   /** Names of the selectable fields beyond metadata's. */
   get selectableFields(): readonly string[] {
-    this.#selectable ??= Object.keys(
-      this.behaviour?.selectableFields?.({
-        apiVersion: this.version,
-        kind: this.kind,
-        metadata: {},
-        spec: {},
-        status: {},
-      }) ?? {},
-    );
+    this.#selectable ??= Object.keys(this.behaviour?.selectableFields?.(this.#emptyObject()) ?? {});
     return this.#selectable;
+  }
+
+  /** An object of this kind with nothing in it, as decoding makes it: the parts that are never absent are there. */
+  #emptyObject(): KubeObject {
+    const empty = { apiVersion: apiVersionOf(this), kind: this.kind, metadata: {} };
+    const schema = schemaOf(this);
+    return schema === undefined
+      ? { ...empty, spec: {}, status: {} }
+      : decodeObject(schema, empty, { fieldValidation: 'Ignore' }).object;
   }
 
   redefine(version: string, behaviour: KindBehaviour | undefined): void {
