@@ -11,7 +11,7 @@ import {
   createSecurity,
 } from '#apiserver';
 import { type Client, createClient, createEventRecorder, createInformerFactory } from '#client';
-import { allControllers, runControllers } from '#controllers';
+import { startControllers } from '#controllers';
 import type { UserInfo } from '#machinery';
 import type { Clock, Logger, Random } from '#platform';
 import { Scheduler } from '#scheduler';
@@ -66,7 +66,7 @@ export function startControlPlane(options: ControlPlaneOptions): ControlPlane {
 
   const managerClient = clientFor(componentUser('system:kube-controller-manager'));
   const informers = createInformerFactory({ client: managerClient, clock, random, logger });
-  const controllers = runControllers(allControllers({ rootCaPem: options.caPem }), {
+  const controllers = startControllers({
     clientFor: (controller) => clientFor(serviceAccountUser('kube-system', controller)),
     informers,
     clock,

@@ -21,8 +21,8 @@ export type NameContent =
   | { readonly type: 'empty' };
 
 const SERVICE_LABEL = 'kubernetes.io/service-name';
-const BY_SERVICE = 'service';
-const BY_ADDRESS = 'address';
+const BY_SERVICE = 'dns-service';
+const BY_ADDRESS = 'dns-address';
 const SCHEMA_VERSION = '1.1.0';
 
 const isHeadless = (service: coreV1.Service): boolean => service.spec.clusterIP === 'None';

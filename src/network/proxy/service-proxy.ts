@@ -16,7 +16,7 @@ import { type NodeLocalService, serviceView } from './service-endpoints.ts';
 const GATHER_MS = 5;
 const RETRY_MS = 2_000;
 const SERVICE_LABEL = 'kubernetes.io/service-name';
-const BY_SERVICE = 'service';
+const BY_SERVICE = 'proxy-service';
 
 export interface ServiceProxyOptions {
   readonly cluster: string;
