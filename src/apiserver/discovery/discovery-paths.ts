@@ -1,9 +1,9 @@
 /** Discovery over HTTP: `/api`, `/apis` and below. Documents are made once per change of what is served. */
 import { createHash } from 'node:crypto';
-import { StatusError } from '#machinery';
+import { notServed } from '../endpoints/generic-error.ts';
 import type { ResourceTable } from '../registry/resource-table.ts';
 import { acceptedMediaTypes, CONTENT_TYPES, negotiate } from '../serving/media-type.ts';
-import type { PathRoute } from '../serving/path-handler.ts';
+import { PathNotFoundError, type PathRoute } from '../serving/path-handler.ts';
 import type { RequestContext } from '../serving/request-context.ts';
 import { encodeText } from '../serving/response-encoder.ts';
 import {
@@ -65,7 +65,6 @@ export class DiscoveryPaths {
     if (aggregated?.as !== undefined && (version === 'v2' || version === 'v2beta1')) {
       return this.#answerAggregated(context, isCore, version);
     }
-    context.headers.vary = 'Accept';
     answer(context, isCore ? apiVersions(this.#serverAddress) : apiGroupList(this.#current()));
   }
 
@@ -94,19 +93,19 @@ export class DiscoveryPaths {
     if (rest.some((part) => part !== '')) throw notServed();
     if (version !== undefined && version !== '') return this.#groupVersion(context, group, version);
     const document = apiGroupDocument(this.#current(), group);
-    if (document === undefined) throw notServed();
+    if (document === undefined) throw new PathNotFoundError();
     answer(context, document);
   }
 
   #groupVersion(context: RequestContext, group: string, version: string): void {
     const document = apiResourceList(this.#current(), { group, version });
-    if (document === undefined) throw notServed();
+    if (document === undefined) {
+      const isKnown = this.#current().some((known) => known.group === group);
+      throw isKnown ? notServed() : new PathNotFoundError();
+    }
     answer(context, document);
   }
 }
-
-const notServed = (): StatusError =>
-  new StatusError(404, 'NotFound', 'the server could not find the requested resource');
 
 function answer(context: RequestContext, document: object): void {
   const { exchange, headers } = context;

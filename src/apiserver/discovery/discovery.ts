@@ -92,7 +92,9 @@ function apiResource(info: ResourceInfo): object {
     verbs: [...info.verbs].sort(),
     ...(info.shortNames.length === 0 ? {} : { shortNames: info.shortNames }),
     ...(info.categories.length === 0 ? {} : { categories: info.categories }),
-    ...(info.verbs.includes('get') ? { storageVersionHash: storageVersionHash(info) } : {}),
+    ...(info.verbs.includes('get') && info.verbs.includes('create')
+      ? { storageVersionHash: storageVersionHash(info) }
+      : {}),
   };
 }
 

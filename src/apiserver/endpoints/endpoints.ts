@@ -8,7 +8,6 @@ import {
   isStatusError,
   type KubeObject,
   type ListOptions,
-  methodNotAllowed,
   notFound,
   type PatchOptions,
   type ResourceTarget,
@@ -29,6 +28,7 @@ import type { Transform, WriteCall } from '../registry/write-call.ts';
 import { listPage, parseResourceVersion, waitForRevision } from '../watch-cache/list-page.ts';
 import { type OpenedWatch, openWatch } from '../watch-cache/open-watch.ts';
 import type { Caller, EndpointRequest, EndpointResult } from './endpoint-request.ts';
+import { notAllowed, notServed } from './generic-error.ts';
 import { validateListOptions, validateWatchOptions, validateWriteOptions } from './list-options.ts';
 import { selectedName, selectionOf } from './request-selection.ts';
 
@@ -68,7 +68,7 @@ export class Endpoints {
     const served = this.#options.table.find(target.group, target.version, target.resource);
     const { subresource } = target;
     if (served === undefined || (subresource !== undefined && !served.hasSubresource(subresource))) {
-      throw new StatusError(404, 'NotFound', 'the server could not find the requested resource');
+      throw notServed();
     }
     return served;
   }
@@ -164,8 +164,9 @@ export class Endpoints {
     const computed = this.#options.subresources.computed(served, target.subresource);
     if (computed !== undefined) return computed.create(served, target, body, options, call);
     requireVerb(served, target, 'create');
-    if (served.info.namespaced && target.namespace === undefined)
-      throw methodNotAllowed(served.groupResource, 'create');
+    const isOutsideNamespace = served.info.namespaced && target.namespace === undefined;
+    if (isOutsideNamespace || (target.name !== undefined && target.subresource === undefined))
+      throw notAllowed();
     const object = served.decode(body, {
       fieldValidation: options.fieldValidation ?? 'Warn',
       warn: call.warn,
@@ -182,6 +183,7 @@ export class Endpoints {
     caller: Caller,
   ): Promise<EndpointResult> {
     requireVerb(served, target, 'update');
+    if (target.name === undefined) throw notAllowed();
     validateWriteOptions('UpdateOptions', options);
     const call = writeCall(caller, options);
     const decode = { fieldValidation: options.fieldValidation ?? 'Warn', warn: call.warn } as const;
@@ -208,6 +210,7 @@ export class Endpoints {
     caller: Caller,
   ): Promise<EndpointResult> {
     requireVerb(served, request, 'patch');
+    if (request.name === undefined) throw notAllowed();
     const options = request.options ?? {};
     const isApply = request.patchType === 'application/apply-patch+yaml';
     if (served.stored.isCustom && request.patchType === 'application/strategic-merge-patch+json') {
@@ -315,7 +318,7 @@ function requireVerb(served: ServedResource, target: ResourceTarget, verb: strin
     subresource === undefined
       ? served.info.verbs
       : (served.info.subresources.find(({ name }) => name === subresource)?.verbs ?? []);
-  if (!verbs.includes(verb)) throw methodNotAllowed(served.groupResource, verb);
+  if (!verbs.includes(verb)) throw notAllowed();
 }
 
 function writeCall(
@@ -350,7 +353,7 @@ function checkUid(served: ServedResource, object: KubeObject, live: KubeObject):
     409,
     'Conflict',
     `Operation cannot be fulfilled on ${resource} "${name}": StorageError: invalid object, Code: 4, Key: ` +
-      `${served.stored.cache.prefix}${served.stored.keyOfObject(live)}, ResourceVersion: 0, AdditionalErrorMsg: ` +
+      `/registry/${served.stored.resource}/${served.stored.keyOfObject(live)}, ResourceVersion: 0, AdditionalErrorMsg: ` +
       `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${live.metadata.uid ?? ''}`,
     { name, ...(served.info.group === '' ? {} : { group: served.info.group }), kind: resource },
   );

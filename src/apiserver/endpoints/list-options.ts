@@ -19,9 +19,18 @@ function refuse(kind: string, errors: readonly FieldError[]): void {
   if (errors.length > 0) throw invalidObject({ group: 'meta.k8s.io', kind }, '', errors);
 }
 
-export function validateListOptions(options: ListOptions): void {
-  const { resourceVersion = '', resourceVersionMatch } = options;
-  if (resourceVersionMatch === undefined) return;
+export function validateListOptions(options: WatchOptions): void {
+  const { sendInitialEvents } = options;
+  if (options.resourceVersionMatch === undefined && sendInitialEvents === undefined) return;
+  const errors = options.resourceVersionMatch === undefined ? [] : matchErrors(options, options.resourceVersionMatch);
+  if (sendInitialEvents !== undefined) {
+    errors.push(fieldForbidden('sendInitialEvents', 'sendInitialEvents is forbidden for list'));
+  }
+  refuse('ListOptions', errors);
+}
+
+function matchErrors(options: ListOptions, resourceVersionMatch: string): FieldError[] {
+  const { resourceVersion = '' } = options;
   const errors: FieldError[] = [];
   if (resourceVersion === '') {
     errors.push(
@@ -36,7 +45,7 @@ export function validateListOptions(options: ListOptions): void {
   if (resourceVersionMatch === 'Exact' && resourceVersion === '0') {
     errors.push(fieldForbidden(MATCH, 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'));
   }
-  refuse('ListOptions', errors);
+  return errors;
 }
 
 export function validateWatchOptions(options: WatchOptions): void {

@@ -12,6 +12,8 @@ export interface KindPolicy {
   readonly returnsDeleted: boolean;
   /** What happens to dependents when the caller does not say. */
   readonly dependents: 'background' | 'orphan' | 'unsupported';
+  /** Deletion waits for `spec.finalizers` and shows in `status.phase`: Namespaces. */
+  readonly hasSpecFinalizers?: boolean;
   /** Put on when the deletion begins, and taken off by the server when it has cleaned up. */
   readonly cleanupFinalizer?: string;
 }
@@ -90,6 +92,7 @@ export function builtinPolicy(group: string, resource: string): KindPolicy {
     ...(key === 'apiextensions.k8s.io/customresourcedefinitions'
       ? { cleanupFinalizer: DEFINITION_FINALIZER }
       : {}),
+    ...(key === '/namespaces' ? { hasSpecFinalizers: true } : {}),
     dependents: key === '/events' ? 'unsupported' : ORPHANS_DEPENDENTS.has(key) ? 'orphan' : 'background',
   };
 }

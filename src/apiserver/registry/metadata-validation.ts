@@ -156,6 +156,17 @@ function validateOwners(owners: readonly OwnerReference[], path: FieldPath): Fie
   return errors;
 }
 
+const STANDARD_FINALIZERS = new Set(['kubernetes', ORPHAN, FOREGROUND]);
+
+/** Built-in kinds want finalizers that somebody's domain qualifies. */
+export function validateBuiltinFinalizers(finalizers: readonly string[]): FieldError[] {
+  return finalizers.flatMap((finalizer, i) => {
+    if (finalizer.includes('/') || STANDARD_FINALIZERS.has(finalizer)) return [];
+    const why = 'name is neither a standard finalizer name nor is it fully qualified';
+    return [invalid(root.child('finalizers').index(i), finalizer, why)];
+  });
+}
+
 function validateFinalizers(finalizers: readonly string[]): FieldError[] {
   const path = root.child('finalizers');
   const errors = finalizers.flatMap((f) => validateQualifiedName(f).map((text) => invalid(path, f, text)));

@@ -141,6 +141,9 @@ export class ObjectDeleter {
     options: DeleteOptions,
   ): { readonly marked?: KubeObject } {
     const nowMs = this.#options.clock.now();
+    if (served.stored.policy.hasSpecFinalizers === true && specFinalizers(live).length > 0) {
+      return { marked: terminatingNamespace(live, nowMs) };
+    }
     const graceful = gracefulDeletion(served, live, options, nowMs);
     if (graceful === 'pending') return { marked: live };
     const finalizers = finalizersFor(served, live, options);
@@ -187,6 +190,17 @@ function gracefulDeletion(
     deletionGracePeriodSeconds: period,
     ...(generation === undefined ? {} : { generation: generation + 1 }),
   });
+}
+
+function specFinalizers(object: KubeObject): readonly string[] {
+  return (object.spec as { readonly finalizers?: readonly string[] } | undefined)?.finalizers ?? [];
+}
+
+/** A namespace stays, as Terminating, until the namespace controller has emptied it. */
+function terminatingNamespace(live: KubeObject, nowMs: number): KubeObject {
+  if (live.metadata.deletionTimestamp !== undefined) return live;
+  const marked = withMetadata(live, { deletionTimestamp: formatTime(nowMs) });
+  return { ...marked, status: { ...(live.status as object | undefined), phase: 'Terminating' } };
 }
 
 function markedAsDeleting(object: KubeObject, live: KubeObject, nowMs: number): KubeObject {

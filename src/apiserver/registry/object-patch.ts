@@ -17,6 +17,7 @@ import {
   StatusError,
   strictDecodingError,
 } from '#machinery';
+import { checkName, inRequestNamespace } from './object-metadata.ts';
 import type { ServedResource } from './served-resource.ts';
 import type { Transform } from './write-call.ts';
 
@@ -37,7 +38,8 @@ export function patchTransform(served: ServedResource, request: PatchRequest): T
   if (request.type === 'application/apply-patch+yaml') return (live) => apply(served, request, live);
   return (live) => {
     if (live === undefined) throw notFound(served.groupResource, request.name);
-    return decodePatched(served, request, patched(served, request, live));
+    const next = decodePatched(served, request, patched(served, request, live));
+    return checkName(inRequestNamespace(next, live.metadata.namespace), request.name);
   };
 }
 
@@ -87,7 +89,13 @@ function decodePatched(served: ServedResource, request: PatchRequest, value: unk
 }
 
 function invalidPatch(value: unknown, why: string): StatusError {
-  return invalidObject({ group: '', kind: '' }, '', [invalid('patch', JSON.stringify(value), why)]);
+  return invalidObject({ group: '', kind: '' }, '', [invalid('patch', sortedJson(value), why)]);
+}
+
+/** As Go prints a map: members in order. */
+function sortedJson(value: unknown): string {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return JSON.stringify(value);
+  return JSON.stringify(Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))));
 }
 
 function apply(served: ServedResource, request: PatchRequest, live: KubeObject | undefined): KubeObject {

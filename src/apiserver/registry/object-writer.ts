@@ -22,7 +22,11 @@ import type { Store } from '#store';
 import type { AdmissionAttributes, AdmissionPlugin } from '../admission/admission.ts';
 import { CacheEntry } from '../watch-cache/cache-entry.ts';
 import { entryOf } from '../watch-cache/resource-cache.ts';
-import { validateMetadata, validateMetadataUpdate } from './metadata-validation.ts';
+import {
+  validateBuiltinFinalizers,
+  validateMetadata,
+  validateMetadataUpdate,
+} from './metadata-validation.ts';
 import {
   inRequestNamespace,
   needsGeneratedName,
@@ -175,6 +179,7 @@ export class ObjectWriter {
       stored.namespaced,
       served.behaviour?.nameRule ?? 'dns1123-subdomain',
     );
+    if (!stored.isCustom) errors.push(...validateBuiltinFinalizers(object.metadata.finalizers ?? []));
     errors.push(...(served.behaviour?.validateCreate?.(object) ?? []));
     refuseInvalid(served, object, errors);
     for (const text of served.behaviour?.warnings?.(object, undefined) ?? []) call.warn(text);
@@ -223,7 +228,8 @@ export class ObjectWriter {
     await this.#validate({ ...attributes, oldObject: old }, object);
     if (isReadyToDelete(object, old)) {
       if (call.dryRun) return { entry: CacheEntry.fromObject(live.key, live.revision, object) };
-      return { entry: await this.#options.finishDeletion(served, live) };
+      await this.#options.finishDeletion(served, live);
+      return { entry: CacheEntry.fromObject(live.key, live.revision, object) };
     }
     if (deepEqual(object, old)) return { entry: live };
     if (call.dryRun) return { entry: CacheEntry.fromObject(live.key, live.revision, object) };
@@ -254,7 +260,9 @@ export class ObjectWriter {
     const { behaviour } = served;
     const context = { now: this.now, user: call.user };
     if (subresource === 'status') return behaviour?.prepareForStatusUpdate?.(object, old, context) ?? object;
-    const prepared = behaviour?.prepareForUpdate?.(object, old, context) ?? object;
+    // Of the other subresources, what the write may touch has been settled already.
+    const isWhole = subresource === undefined || subresource === 'scale';
+    const prepared = isWhole ? (behaviour?.prepareForUpdate?.(object, old, context) ?? object) : object;
     const { generation } = old.metadata;
     if (generation === undefined || prepared.metadata.generation !== generation) return prepared;
     const bumps = behaviour?.bumpsGeneration?.(prepared, old) ?? differsInSpec(prepared, old);
@@ -355,7 +363,7 @@ function keepSystemFields(next: KubeObject, old: KubeObject): KubeObject {
 function isReadyToDelete(next: KubeObject, old: KubeObject): boolean {
   if ((next.metadata.finalizers?.length ?? 0) > 0 || old.metadata.deletionTimestamp === undefined)
     return false;
-  if (old.metadata.deletionGracePeriodSeconds !== 0) return false;
+  if ((old.metadata.deletionGracePeriodSeconds ?? 0) !== 0) return false;
   if (next.kind !== 'Namespace' || next.apiVersion !== 'v1') return true;
   const spec = next.spec as { readonly finalizers?: readonly string[] } | undefined;
   return (spec?.finalizers?.length ?? 0) === 0;

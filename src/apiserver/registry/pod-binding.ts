@@ -3,11 +3,11 @@ import type { coreV1 } from '#api';
 import {
   badRequest,
   conflict,
-  internalError,
   type KubeObject,
   notSupported,
   type ObjectMetadata,
   type ResourceTarget,
+  StatusError,
 } from '#machinery';
 import type { Clock } from '#platform';
 import { formatTime } from '#platform';
@@ -28,12 +28,13 @@ export async function bindPod(
   const binding = typed<coreV1.Binding>(body);
   const name = target.name ?? body.metadata.name ?? '';
   const node = binding.target;
-  if (name !== body.metadata.name) throw badRequest('name in URL does not match name in Binding object');
+  if (name !== (body.metadata.name ?? ''))
+    throw badRequest('name in URL does not match name in Binding object');
   if ((node.kind ?? '') !== '' && node.kind !== 'Node') {
     const { field, body: text } = notSupported('target.kind', node.kind, ['Node', '<empty>']);
-    throw internalError(`${field}: ${text}`);
+    throw new StatusError(500, '', `${field}: ${text}`);
   }
-  if ((node.name ?? '') === '') throw internalError('target.name: Required value');
+  if ((node.name ?? '') === '') throw new StatusError(500, '', 'target.name: Required value');
   const now = formatTime(deps.clock.now());
   await changeStored(deps.store, deps.pods, deps.pods.keyOf(target.namespace, name), (live) => {
     const { uid, resourceVersion } = body.metadata;

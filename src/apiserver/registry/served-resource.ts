@@ -1,5 +1,5 @@
 /** A resource in one of the versions it is served in: decoding what clients send, converting to and from storage. */
-import { convert, type KindBehaviour, type ResourceInfo, type TableColumn } from '#api';
+import { convert, type KindBehaviour, type ResourceInfo, schemaOf, type TableColumn } from '#api';
 import {
   apiVersionOf,
   applyDefaults,
@@ -11,6 +11,7 @@ import {
   type GroupResource,
   isStatusError,
   type KubeObject,
+  parseApiVersion,
   parseJson,
   parseYaml,
   StatusError,
@@ -223,20 +224,32 @@ function withExpectedType(expected: BodyKind, value: unknown): Readonly<Record<s
   return { ...value, apiVersion: expected.apiVersion, kind: expected.kind };
 }
 
+/** The server's own name of the kind's package, which upstream's messages show: `core.Pod`, `rbac.Role`. */
+function internalPackage(apiVersion: string): string {
+  const { group } = parseApiVersion(apiVersion);
+  return group === '' ? 'core' : (group.split('.')[0] ?? '');
+}
+
 function checkType(expected: BodyKind, apiVersion: string, kind: string): void {
   const actualVersion = apiVersion === '' ? expected.apiVersion : apiVersion;
-  if (kind !== '' && kind !== expected.kind) {
-    const version = actualVersion.slice(actualVersion.indexOf('/') + 1);
+  const actualKind = kind === '' ? expected.kind : kind;
+  if (actualKind === expected.kind && actualVersion === expected.apiVersion) return;
+  const gvk = { ...parseApiVersion(actualVersion), kind: actualKind };
+  const { version } = gvk;
+  const cannot = `${actualKind} in version "${version}" cannot be handled as a ${expected.kind}`;
+  if (schemaOf(gvk) === undefined) {
+    const scheme = 'in scheme "pkg/runtime/scheme.go:111"';
     throw badRequest(
-      `${kind} in version "${version}" cannot be handled as a ${expected.kind}: ` +
-        `converting (${version}.${kind}) to (${expected.kind}): unknown conversion`,
+      `${cannot}: no kind "${actualKind}" is registered for version "${actualVersion}" ${scheme}`,
     );
   }
-  if (actualVersion !== expected.apiVersion) {
-    throw badRequest(
-      `the API version in the data (${actualVersion}) does not match the expected API version (${expected.apiVersion})`,
-    );
+  if (actualKind !== expected.kind) {
+    const target = `${internalPackage(expected.apiVersion)}.${expected.kind}`;
+    throw badRequest(`${cannot}: converting (${version}.${actualKind}) to (${target}): unknown conversion`);
   }
+  throw badRequest(
+    `the API version in the data (${actualVersion}) does not match the expected API version (${expected.apiVersion})`,
+  );
 }
 
 function decodeProtobufBody(expected: BodyKind, bytes: Buffer): KubeObject {

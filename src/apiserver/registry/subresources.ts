@@ -14,6 +14,7 @@ import {
 } from '#machinery';
 import type { AdmissionPlugin } from '../admission/admission.ts';
 import { admitComputed } from '../admission/admit-computed.ts';
+import { notServed } from '../endpoints/generic-error.ts';
 import type { EndpointResult } from '../endpoints/endpoint-request.ts';
 import type { CacheEntry } from '../watch-cache/cache-entry.ts';
 import { inRequestNamespace, withMetadata } from './object-metadata.ts';
@@ -64,8 +65,7 @@ export class Subresources {
   }
 
   read(served: ServedResource, subresource: string, entry: CacheEntry): EndpointResult {
-    if (subresource !== 'scale')
-      throw new StatusError(404, 'NotFound', 'the server could not find the requested resource');
+    if (subresource !== 'scale') throw notServed();
     return this.#scaleResult(served, entry);
   }
 
@@ -162,7 +162,7 @@ export class Subresources {
 }
 
 function missing(): never {
-  throw new StatusError(404, 'NotFound', 'the server could not find the requested resource');
+  throw notServed();
 }
 
 function patchedScale(scale: Scale, request: PatchRequest): unknown {

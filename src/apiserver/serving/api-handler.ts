@@ -8,12 +8,13 @@ import { isStatusError, StatusError, unauthorized, type UserInfo } from '#machin
 import type { Clock, Logger, Random } from '#platform';
 import type { Authenticator } from '../authentication/authenticator.ts';
 import { asStatusError, type Endpoints } from '../endpoints/endpoints.ts';
+import { notAllowed, notServed } from '../endpoints/generic-error.ts';
 import type { ConnectHandler } from './connect-handler.ts';
 import { BodyTooLargeError, type Exchange, RequestAbortedError, type ResponseHeaders } from './exchange.ts';
 import { impersonated } from './impersonation.ts';
 import { InFlightLimit, MAX_MUTATING_IN_FLIGHT, MAX_READ_IN_FLIGHT } from './in-flight-limit.ts';
 import { acceptedMediaTypes } from './media-type.ts';
-import { notFoundPath, type PathHandler } from './path-handler.ts';
+import { type PathHandler, PathNotFoundError } from './path-handler.ts';
 import { isWatchQuery } from './query-options.ts';
 import type { RequestContext } from './request-context.ts';
 import type { RequestMetrics } from './request-metrics.ts';
@@ -21,6 +22,7 @@ import { parseRequestPath, type RequestPath } from './request-path.ts';
 import type { ResourceHandler } from './resource-handler.ts';
 import { encodeStatus } from './response-encoder.ts';
 
+const METHODS_NOT_ON_RESOURCES = new Set(['HEAD', 'OPTIONS']);
 const NO_QUERY = new URLSearchParams();
 
 export interface ApiHandlerOptions {
@@ -80,7 +82,7 @@ export class ApiHandler {
     try {
       const user = await this.#user({ headers, clientCertificate }, url.pathname);
       const parsed = parseRequestPath(method, url.pathname, false);
-      if (!parsed.isResource) throw notFoundPath();
+      if (!parsed.isResource) throw notServed();
       const { verb, target, trailingPath } = parsed;
       const query = url.searchParams;
       await this.#options.connects.upgrade(
@@ -140,6 +142,7 @@ export class ApiHandler {
     const connector = this.#options.connects.find(target);
     if (connector !== undefined)
       return this.#options.connects.handle(context, verb, target, parsed.trailingPath, connector);
+    if (METHODS_NOT_ON_RESOURCES.has(context.exchange.method)) throw notAllowed();
     if (verb === 'watch') return this.#options.resources.handle(context, verb, target);
     const limit = verb === 'get' || verb === 'list' ? this.#reading : this.#mutating;
     limit.enter();
@@ -153,6 +156,11 @@ export class ApiHandler {
 
   #answerError(exchange: Exchange, headers: ResponseHeaders, error: unknown): number {
     if (error instanceof RequestAbortedError) return 0;
+    if (error instanceof PathNotFoundError) {
+      const text = Buffer.from(`${error.message}\n`);
+      exchange.respond(404, { ...headers, 'content-type': 'text/plain; charset=utf-8' }, text);
+      return 404;
+    }
     const statusError = this.#asStatusError(error);
     const status = statusError.toStatus();
     const retryAfter = statusError.details?.retryAfterSeconds;

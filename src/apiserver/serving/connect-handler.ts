@@ -3,6 +3,7 @@ import { Readable, type Duplex } from 'node:stream';
 import { StatusError, type ResourceTarget, type UserInfo } from '#machinery';
 import type { AdmissionPlugin } from '../admission/admission.ts';
 import type { Endpoints } from '../endpoints/endpoints.ts';
+import { notServed } from '../endpoints/generic-error.ts';
 import type { ConnectRequest, Connector } from './connector.ts';
 import type { Headers } from './exchange.ts';
 import type { RequestContext } from './request-context.ts';
@@ -71,8 +72,7 @@ export class ConnectHandler {
     head: Buffer,
   ): Promise<void> {
     const connector = this.find(request.target);
-    if (connector === undefined)
-      throw new StatusError(404, 'NotFound', 'the server could not find the requested resource');
+    if (connector === undefined) throw notServed();
     const controller = new AbortController();
     socket.once('close', () => controller.abort());
     const { user, verb, method, target, trailingPath, query, headers } = request;

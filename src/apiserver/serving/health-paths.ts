@@ -1,5 +1,5 @@
 /** `/healthz`, `/livez`, `/readyz`, each whole or check by check. */
-import { notFoundPath, type PathRoute, respondText } from './path-handler.ts';
+import { PathNotFoundError, type PathRoute, respondText } from './path-handler.ts';
 import type { RequestContext } from './request-context.ts';
 
 export interface HealthCheck {
@@ -28,7 +28,7 @@ function routesFor(endpoint: string, checks: readonly HealthCheck[]): readonly P
       handle: (context) => {
         const name = context.path.slice(endpoint.length + 2);
         const check = checks.find((known) => known.name === name);
-        if (check === undefined) throw notFoundPath();
+        if (check === undefined) throw new PathNotFoundError();
         const reason = check.check();
         if (reason === undefined) respondText(context, 200, 'ok');
         else respondText(context, 500, `internal server error: ${reason}\n`);

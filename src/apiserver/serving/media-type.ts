@@ -70,6 +70,16 @@ export function negotiate(
 ): MediaType {
   const found = acceptedMediaTypes(accept).find(suits);
   if (found !== undefined) return found;
+  if (acceptedMediaTypes(accept).length === 0) {
+    const streams = [CONTENT_TYPES.json, CONTENT_TYPES.protobuf].map((type) => `${type};stream=watch`);
+    const available = [...offered, ...streams].join(', ');
+    throw new StatusError(
+      406,
+      'NotAcceptable',
+      `406: Not Acceptable\n\nAvailable representations: ${available}`,
+      {},
+    );
+  }
   throw new StatusError(
     406,
     'NotAcceptable',

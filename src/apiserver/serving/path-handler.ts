@@ -1,5 +1,5 @@
 /** Requests on paths that are not resources. */
-import { StatusError } from '#machinery';
+import { notAllowed } from '../endpoints/generic-error.ts';
 import type { RequestContext } from './request-context.ts';
 
 export interface PathRoute {
@@ -27,20 +27,22 @@ export class PathHandler {
       this.#exact.get(path) ??
       this.#exact.get(trimmed) ??
       this.#prefixes.find((known) => path.startsWith(known.path));
-    if (route === undefined) throw notFoundPath();
     const { method } = context.exchange;
-    if (method !== 'GET' && method !== 'HEAD')
-      throw new StatusError(
-        405,
-        'MethodNotAllowed',
-        'the server does not allow this method on the requested resource',
-      );
+    if (route === undefined) {
+      throw path.startsWith('/api') && method === 'OPTIONS' ? notAllowed() : new PathNotFoundError();
+    }
+    if (method !== 'GET' && method !== 'HEAD') throw notAllowed();
     await route.handle(context);
   }
 }
 
-export const notFoundPath = (): StatusError =>
-  new StatusError(404, 'NotFound', 'the server could not find the requested resource');
+/** Nothing is served at this path: answered in plain text. */
+export class PathNotFoundError extends Error {
+  constructor() {
+    super('404 page not found');
+    this.name = 'PathNotFoundError';
+  }
+}
 
 /** Answers with text. */
 export function respondText(

@@ -39,7 +39,8 @@ export function getOptions(query: Query): GetOptions {
   return resourceVersion === undefined ? {} : { resourceVersion };
 }
 
-export function listOptions(query: Query): ListOptions {
+/** With what a list must not have, for the check to refuse. */
+export function listOptions(query: Query): ListOptions & Pick<WatchOptions, 'sendInitialEvents'> {
   if (query.size === 0) return {};
   return {
     labelSelector: text(query, 'labelSelector'),
@@ -49,6 +50,7 @@ export function listOptions(query: Query): ListOptions {
     resourceVersion: text(query, 'resourceVersion'),
     resourceVersionMatch: text(query, 'resourceVersionMatch') as ListOptions['resourceVersionMatch'],
     timeoutSeconds: integer(query, 'timeoutSeconds'),
+    sendInitialEvents: flag(query, 'sendInitialEvents'),
   };
 }
 
@@ -56,7 +58,6 @@ export function watchOptions(query: Query): WatchOptions {
   return {
     ...listOptions(query),
     allowWatchBookmarks: flag(query, 'allowWatchBookmarks'),
-    sendInitialEvents: flag(query, 'sendInitialEvents'),
   };
 }
 

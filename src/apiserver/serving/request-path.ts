@@ -51,7 +51,7 @@ export function parseRequestPath(method: string, path: string, isWatch: boolean)
   const isWatchPath = rest[0] === 'watch' && rest.length > 1;
   if (isWatchPath) rest = rest.slice(1);
   const { target, trailingPath } = locate(group, version, rest.map(decodeSegment));
-  return { isResource: true, verb: precise(verb, target, isWatch || isWatchPath), target, trailingPath };
+  return { isResource: true, verb: precise(verb, target, isWatch, isWatchPath), target, trailingPath };
 }
 
 function locate(
@@ -91,8 +91,9 @@ function optional(name: string | undefined, subresource: string | undefined): Pa
 const trailingOf = (parts: readonly string[], isPresent: boolean): string =>
   isPresent ? `/${parts.join('/')}` : '';
 
-function precise(verb: ApiVerb, target: ResourceTarget, isWatch: boolean): ApiVerb {
-  if (verb === 'get' && isWatch && target.subresource === undefined) return 'watch';
+/** `?watch=1` only makes a list a watch; `/watch/` in the path also does so with a name. */
+function precise(verb: ApiVerb, target: ResourceTarget, isWatch: boolean, isWatchPath: boolean): ApiVerb {
+  if (verb === 'get' && (isWatchPath || (isWatch && target.name === undefined))) return 'watch';
   if (target.name !== undefined) return verb;
   if (verb === 'get') return 'list';
   return verb === 'delete' ? 'deletecollection' : verb;

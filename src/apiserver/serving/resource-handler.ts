@@ -14,11 +14,12 @@ import { badRequest } from '#machinery';
 import type { Clock } from '#platform';
 import type { Endpoints } from '../endpoints/endpoints.ts';
 import type { Caller, EndpointRequest } from '../endpoints/endpoint-request.ts';
+import { notAllowed } from '../endpoints/generic-error.ts';
 import type { RequestBody, ServedResource } from '../registry/served-resource.ts';
 import { includeObjectOf } from '../table/table.ts';
 import type { ApiVerb } from './request-path.ts';
 import type { Exchange } from './exchange.ts';
-import { bodyFormat, CONTENT_TYPES, unsupportedMediaType } from './media-type.ts';
+import { bodyFormat, CONTENT_TYPES } from './media-type.ts';
 import {
   deleteOptions,
   deleteOptionsOf,
@@ -47,6 +48,12 @@ const PATCH_TYPES: readonly PatchType[] = [
   'application/strategic-merge-patch+json',
   'application/apply-patch+yaml',
 ];
+
+/** Kinds that are on their way out; every answer says so. */
+const DEPRECATED: Readonly<Record<string, string>> = {
+  '/v1/endpoints': 'v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice',
+  '/v1/componentstatuses': 'v1 ComponentStatus is deprecated in v1.19+',
+};
 
 const NEVER_ABORTED = new AbortController().signal;
 
@@ -77,6 +84,9 @@ export class ResourceHandler {
       signal: isRead && verb !== 'watch' ? NEVER_ABORTED : signalOf(exchange),
     };
     const served = this.#endpoints.table.find(target.group, target.version, target.resource);
+    const deprecation =
+      served && DEPRECATED[`${served.info.group}/${served.info.version}/${served.info.resource}`];
+    if (deprecation !== undefined) warnings.push(deprecation);
     const form = this.#form(context, served, target, verb);
     if (verb === 'watch') {
       const request = { verb, ...target, options: watchOptions(query) } as const;
@@ -87,7 +97,7 @@ export class ResourceHandler {
     const result = await this.#endpoints.execute(request, caller);
     const { code, contentType, body } =
       result.type === 'value' && result.kind === undefined
-        ? encodeStatus({ code: result.code, ...(result.object as Status) }, form)
+        ? encodeStatus(result.object as Status, form, result.code)
         : this.#encoder.encode(result, form);
     headers['content-type'] = contentType;
     if (warnings.length > 0) headers.warning = warningHeaders(warnings);
@@ -121,6 +131,7 @@ export class ResourceHandler {
     served: ServedResource | undefined,
   ): Promise<EndpointRequest> {
     const { exchange, query } = context;
+    if ((verb === 'patch' || verb === 'update') && target.name === undefined) throw notAllowed();
     switch (verb) {
       case 'get':
         return { verb, ...target, options: getOptions(query) };
@@ -180,7 +191,8 @@ function patchTypeOf(contentType: string | undefined, served: ServedResource | u
     (known) => served?.stored.isCustom !== true || known !== 'application/strategic-merge-patch+json',
   );
   const found = offered.find((known) => known === type);
-  if (found === undefined) throw unsupportedMediaType(offered);
+  if (found === undefined)
+    throw new StatusError(415, 'UnsupportedMediaType', '415: Unsupported Media Type', {});
   return found;
 }
 

@@ -24,8 +24,18 @@ import { CONTENT_TYPES, type MediaType, negotiate } from './media-type.ts';
 const compress = promisify(gzip);
 /** Answers from this size on are compressed for clients that ask; below it costs more than it saves. */
 const COMPRESS_FROM_BYTES = 128 * 1024;
+/** As Go's YAML library prints: members in order, lists not indented, times quoted. */
+const YAML_STYLE = {
+  aliasDuplicateObjects: false,
+  indentSeq: false,
+  lineWidth: 0,
+  sortMapEntries: true,
+  version: '1.1',
+} as const;
 const NOTHING = Buffer.alloc(0);
 const COMMA = Buffer.from(',');
+const OPEN = Buffer.from('{');
+const NEXT_OPEN = Buffer.from(',{');
 const END_OF_LIST = Buffer.from(']}');
 
 export interface EncodedResponse {
@@ -117,7 +127,7 @@ export class ResponseEncoder {
       return encodeText(tableOf(served, objects, metadata, request, this.#clock.now()), form);
     }
     const isList = as === 'PartialObjectMetadataList';
-    if (isList !== (result.type === 'list')) throw notAcceptable();
+    if (isList !== (result.type === 'list')) throw wrongForm(served, isList);
     const items = objects.map((object) => partialMetadata(object, version));
     if (result.type === 'entry')
       return encodeMetadata(items[0] ?? {}, 'PartialObjectMetadata', version, form);
@@ -131,7 +141,14 @@ export class ResponseEncoder {
   }
 }
 
-/** A form that fits a list was asked of one object, or the other way round. */
+function wrongForm(served: ServedResource, isList: boolean): StatusError {
+  const type = `*${served.info.group === '' ? 'core' : served.info.group.split('.')[0]}.${served.info.listKind}`;
+  const message = isList
+    ? `you requested PartialObjectMetadataList, but the requested object is not a list (${type.replace(/List$/, '')})`
+    : `you requested PartialObjectMetadata, but the requested object is a list (${type})`;
+  return new StatusError(406, 'NotAcceptable', message);
+}
+
 function notAcceptable(): StatusError {
   const offered = Object.values(CONTENT_TYPES).join(', ');
   return new StatusError(406, 'NotAcceptable', `only the following media types are accepted: ${offered}`);
@@ -161,8 +178,8 @@ function statusSchema(): StructSchema {
 export function encodeStatus(
   status: Status,
   form: Pick<ResponseForm, 'media' | 'pretty'> | undefined,
+  code = status.code ?? 200,
 ): EncodedResponse {
-  const code = status.code ?? 200;
   if (form?.media.format === 'protobuf') {
     const body = encodeProtobuf({ group: '', version: 'v1', kind: 'Status' }, statusSchema(), status);
     return { code, contentType: CONTENT_TYPES.protobuf, body };
@@ -179,20 +196,27 @@ export function encodeText(
   object: unknown,
   form: { readonly media: Pick<MediaType, 'format'>; readonly pretty: boolean },
 ): Buffer {
-  if (form.media.format === 'yaml') return Buffer.from(stringify(object, { aliasDuplicateObjects: false }));
+  if (form.media.format === 'yaml') return Buffer.from(stringify(object, YAML_STYLE));
   return Buffer.from(form.pretty ? `${JSON.stringify(object, null, 2)}\n` : JSON.stringify(object));
 }
 
 function joinedList(served: ServedResource, page: ListPage): Buffer {
   const head = { kind: served.info.listKind, apiVersion: served.apiVersion, metadata: listMetadata(page) };
   const parts: Buffer[] = [Buffer.from(`${JSON.stringify(head).slice(0, -1)},"items":[`)];
+  // Items of built-in kinds do not repeat what the list says of them.
+  const prefix = served.stored.isCustom ? undefined : typePrefix(served);
   page.entries.forEach((entry, i) => {
-    if (i > 0) parts.push(COMMA);
-    parts.push(entry.json(served));
+    const json = entry.json(served);
+    const isTyped = prefix !== undefined && json.subarray(0, prefix.length).equals(prefix);
+    parts.push(i === 0 ? (isTyped ? OPEN : NOTHING) : isTyped ? NEXT_OPEN : COMMA);
+    parts.push(isTyped && prefix !== undefined ? json.subarray(prefix.length) : json);
   });
   parts.push(END_OF_LIST);
   return Buffer.concat(parts);
 }
+
+const typePrefix = (served: ServedResource): Buffer =>
+  Buffer.from(`{"kind":${JSON.stringify(served.kind)},"apiVersion":${JSON.stringify(served.apiVersion)},`);
 
 function protobufList(served: ServedResource, page: ListPage): Buffer {
   const gvk = { group: served.info.group, version: served.info.version, kind: served.info.listKind };

@@ -3,6 +3,7 @@ import type { DiscoveryPaths } from '../discovery/discovery-paths.ts';
 import type { ServedDocument } from '../options.ts';
 import type { ResourceTable } from '../registry/resource-table.ts';
 import { healthRoutes } from './health-paths.ts';
+import { OpenApiPaths } from './openapi-paths.ts';
 import { PathHandler, type PathRoute, respondJson, respondText } from './path-handler.ts';
 import type { RequestMetrics } from './request-metrics.ts';
 import { versionInfo } from './version.ts';
@@ -18,8 +19,10 @@ export function serverPaths(options: {
   const { discovery, metrics } = options;
   const well = { check: () => undefined };
   const version = versionInfo(options.platform);
+  const openApi = new OpenApiPaths({ table: options.table, serverVersion: version.gitVersion ?? '' });
   const routes: PathRoute[] = [
     ...discovery.routes,
+    ...openApi.routes,
     ...healthRoutes({
       live: [
         { name: 'ping', ...well },

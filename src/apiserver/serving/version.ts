@@ -15,7 +15,7 @@ export function versionInfo(platform: string): VersionInfo {
     gitVersion: 'v1.36.3',
     gitCommit: '',
     gitTreeState: 'clean',
-    buildDate: '',
+    buildDate: '1970-01-01T00:00:00Z',
     goVersion: '',
     compiler: 'k8ts',
     platform,

@@ -79,7 +79,7 @@ function rowOf(
 function embedded(served: ServedResource, object: KubeObject, request: TableRequest): unknown {
   switch (request.includeObject) {
     case 'None':
-      return undefined;
+      return null;
     case 'Object':
       return served.fromStorage(object);
     case 'Metadata':

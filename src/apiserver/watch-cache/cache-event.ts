@@ -83,7 +83,6 @@ export function bookmarkObject(
     apiVersion: version.apiVersion,
     metadata: {
       resourceVersion: String(revision),
-      creationTimestamp: null,
       ...(initialEventsEnd ? { annotations: { [INITIAL_EVENTS_END]: 'true' } } : {}),
     },
   };

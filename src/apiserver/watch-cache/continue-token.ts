@@ -21,20 +21,22 @@ export function decodeContinueToken(text: string): ContinueToken {
   const parsed = parseToken(text);
   if (parsed.v !== TOKEN_VERSION) {
     throw badRequest(
-      `continue key is not valid: server does not recognize this encoded version ${String(parsed.v ?? '')}`,
+      `invalid continue token: continue key is not valid: server does not recognize this encoded version ${String(parsed.v ?? '')}`,
     );
   }
   if (typeof parsed.rv !== 'number' || parsed.rv === 0 || !Number.isSafeInteger(parsed.rv)) {
     throw badRequest(
-      'continue key is not valid: incorrect encoded start resourceVersion (version meta.k8s.io/v1)',
+      'invalid continue token: continue key is not valid: incorrect encoded start resourceVersion (version meta.k8s.io/v1)',
     );
   }
   if (typeof parsed.start !== 'string' || parsed.start === '') {
-    throw badRequest('continue key is not valid: encoded start key empty (version meta.k8s.io/v1)');
+    throw badRequest(
+      'invalid continue token: continue key is not valid: encoded start key empty (version meta.k8s.io/v1)',
+    );
   }
   const segments = parsed.start.split('/');
   if (segments.some((segment) => segment === '' || segment === '.' || segment === '..')) {
-    throw badRequest(`continue key is not valid: ${parsed.start}`);
+    throw badRequest(`invalid continue token: continue key is not valid: ${parsed.start}`);
   }
   return { revision: parsed.rv, startKey: parsed.start };
 }
@@ -44,7 +46,9 @@ function parseToken(text: string): Readonly<Record<string, unknown>> {
     const parsed: unknown = JSON.parse(Buffer.from(text, 'base64url').toString());
     if (typeof parsed === 'object' && parsed !== null) return parsed as Record<string, unknown>;
   } catch (cause) {
-    throw badRequest(`continue key is not valid: ${cause instanceof Error ? cause.message : String(cause)}`);
+    throw badRequest(
+      `invalid continue token: continue key is not valid: ${cause instanceof Error ? cause.message : String(cause)}`,
+    );
   }
-  throw badRequest('continue key is not valid: not an object');
+  throw badRequest('invalid continue token: continue key is not valid: not an object');
 }

@@ -91,12 +91,12 @@ export async function waitForRevision(cache: ResourceCache, revision: Revision):
   );
 }
 
-/** @throws StatusError 400 unless it is a decimal integer. */
+/** @throws StatusError 500, as upstream has it, unless it is a decimal integer. */
 export function parseResourceVersion(text: string): Revision {
   if (!/^\d{1,16}$/.test(text)) {
-    throw badRequest(
-      `Invalid value: ${JSON.stringify(text)}: strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`,
-    );
+    const quoted = JSON.stringify(text);
+    const message = `resourceVersion: Invalid value: ${quoted}: strconv.ParseUint: parsing ${quoted}: invalid syntax`;
+    throw new StatusError(500, '', message);
   }
   return Number(text);
 }
