@@ -93,7 +93,7 @@ export async function engineFixture(extra: Partial<EngineOptions> = {}): Promise
   const sandboxConfig = (name: string, namespaces: Partial<NamespaceOptions> = {}): PodSandboxConfig => ({
     metadata: { name, uid: `uid-${name}`, namespace: 'default', attempt: attempts++ },
     hostname: name,
-    logDirectory: join(logs, name),
+    logDirectory: join(logs, `${name}-${attempts}`),
     dns: { servers: ['10.0.0.10'], searches: ['default.svc.cluster.local'], options: ['ndots:5'] },
     portMappings: [],
     labels: { app: name },
