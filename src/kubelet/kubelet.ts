@@ -367,6 +367,6 @@ class NodeKubelet implements Kubelet {
   }
 
   #observeRuntime(uid: string): void {
-    this.#workers.get(uid)?.wake();
+    this.#workers.get(uid)?.runtimeChanged();
   }
 }

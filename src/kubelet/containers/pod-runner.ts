@@ -37,6 +37,8 @@ export interface SyncOutcome {
   readonly retryAfterMs: number | undefined;
   /** Something was started, stopped or removed. */
   readonly changed: boolean;
+  /** Containers that could not be started. */
+  readonly notStarted: ReadonlySet<string>;
 }
 
 export interface PodRunnerOptions {
@@ -98,6 +100,7 @@ class Tally {
   failed = false;
   changed = false;
   retryAfterMs: number | undefined;
+  readonly notStarted = new Set<string>();
 
   fail(retryAfterMs?: number): void {
     this.failed = true;
@@ -147,6 +150,16 @@ export class PodRunner {
     const attempt = { pod, runtime, context, sandboxId, sandbox, podIps, imageVolumes };
     await this.#startAll(attempt, actions, tally);
     return tally;
+  }
+
+  /** Whether the state after a sync calls for another one at once, rather than after a pause. */
+  hasMoreWork(pod: Pod, after: RuntimePod, probes: ProbeResults, outcome: SyncOutcome): boolean {
+    const actions = computePodActions(pod, after, probes);
+    if (actions.createSandbox && outcome.failed) return false;
+    const starts = [...actions.startInit, ...actions.start, ...actions.startEphemeral];
+    return (
+      actions.killPod || actions.kill.length > 0 || starts.some(({ name }) => !outcome.notStarted.has(name))
+    );
   }
 
   /** Removes incarnations that nobody asks for any more, and sandboxes that hold none. */
@@ -292,6 +305,7 @@ export class PodRunner {
         { pod: describePod(pod), container: container.name, reason: e.reason, detail: e.message },
         'container not started',
       );
+      tally.notStarted.add(container.name);
       tally.fail(e.retryAfterMs);
       return false;
     }

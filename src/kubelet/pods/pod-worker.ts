@@ -18,6 +18,7 @@ import type { PodProbes } from '../probes/pod-probes.ts';
 import { computePodStatus, finalPodStatus } from '../status/pod-status.ts';
 import type { StatusManager } from '../status/status-manager.ts';
 import type { PodVolumes } from '../volumes/pod-volumes.ts';
+import { changesWork } from './pod-change.ts';
 import type { PodFailure } from './pod-failure.ts';
 import { describePod, isTerminalPhase, type Pod, podUid } from './pod-spec.ts';
 import type { RuntimePod } from './runtime-pod.ts';
@@ -71,6 +72,7 @@ export class PodWorker {
   #stopped = false;
   #running = false;
   #dirty = false;
+  #runtimeDirty = false;
   #step = new AbortController();
   #retry: Timer | undefined;
   #deadline: Timer | undefined;
@@ -102,6 +104,16 @@ export class PodWorker {
   /** Another look is needed. */
   wake(): void {
     this.#dirty = true;
+    this.#go();
+  }
+
+  /** The runtime told of a change. While a sync is under way it is most often the sync's own doing. */
+  runtimeChanged(): void {
+    this.#runtimeDirty = true;
+    this.#go();
+  }
+
+  #go(): void {
     if (this.#running || this.#stopped) return;
     this.#running = true;
     queueMicrotask(() => {
@@ -113,10 +125,12 @@ export class PodWorker {
 
   /** The pod changed in the API. */
   update(pod: Pod): void {
-    const shorter = graceOf(pod) < graceOf(this.#pod);
+    const old = this.#pod;
+    const shorter = graceOf(pod) < graceOf(old);
     this.#pod = pod;
     if (this.#stage === 'syncing' && wantsTermination(pod)) this.#terminate();
     else if (this.#stage === 'terminating' && shorter) this.#interrupt('the grace period was shortened');
+    else if (!changesWork(old, pod)) return;
     this.wake();
   }
 
@@ -162,8 +176,9 @@ export class PodWorker {
 
   async #loop(): Promise<void> {
     try {
-      while (this.#dirty && !this.#stopped) {
+      while ((this.#dirty || this.#runtimeDirty) && !this.#stopped) {
         this.#dirty = false;
+        this.#runtimeDirty = false;
         this.#retry?.cancel();
         this.#retry = undefined;
         this.#step = new AbortController();
@@ -230,8 +245,11 @@ export class PodWorker {
     });
     signal.throwIfAborted();
     if (outcome.changed) pods.invalidate(this.#uid);
+    // What the runtime told so far is in what is read now.
+    this.#runtimeDirty = false;
     const after = await pods.get(this.#uid);
     if (outcome.changed) await runner.prune(after);
+    if (outcome.changed && runner.hasMoreWork(this.#pod, after, this.#probes, outcome)) this.#dirty = true;
     const reported = this.#report(after, false);
     if (isTerminalPhase(reported.phase)) this.#dirty = true;
     else statuses.set(this.#pod, reported);

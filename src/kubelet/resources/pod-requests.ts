@@ -18,8 +18,19 @@ export function amounts(list: Readonly<Record<string, string>> | undefined): Map
  * Requests: regular containers and sidecars add up; a plain init container runs alone beside the sidecars before it,
  * so the largest such moment counts too. Pod-level requests replace the sum, overhead comes on top (KEP-753, KEP-2837).
  */
-export const podRequests = (pod: Pod): Map<string, number> => podTotal(pod, 'requests');
-export const podLimits = (pod: Pod): Map<string, number> => podTotal(pod, 'limits');
+export function podRequests(pod: Pod): Amounts {
+  // Asked for every pod of the node whenever another one arrives.
+  let known = knownRequests.get(pod);
+  if (known === undefined) {
+    known = podTotal(pod, 'requests');
+    knownRequests.set(pod, known);
+  }
+  return known;
+}
+
+const knownRequests = new WeakMap<Pod, Amounts>();
+
+export const podLimits = (pod: Pod): Amounts => podTotal(pod, 'limits');
 
 function podTotal(pod: Pod, kind: 'requests' | 'limits'): Map<string, number> {
   const of = (container: Container): Map<string, number> => amounts(container.resources?.[kind]);

@@ -1,0 +1,33 @@
+/** Tells changes of a pod that mean work for its node from the echo of what the kubelet itself reported. */
+import type { coreV1 } from '#api';
+import { deepEqual } from '../status/deep-equal.ts';
+import type { Pod } from './pod-spec.ts';
+
+export function changesWork(old: Pod, pod: Pod): boolean {
+  const before = old.metadata;
+  const after = pod.metadata;
+  return (
+    after.deletionTimestamp !== before.deletionTimestamp ||
+    after.deletionGracePeriodSeconds !== before.deletionGracePeriodSeconds ||
+    !deepEqual(after.labels, before.labels) ||
+    !deepEqual(after.annotations, before.annotations) ||
+    !sameSpec(old, pod) ||
+    !deepEqual(gates(old), gates(pod))
+  );
+}
+
+/** The generation counts changes of the spec; an object without one is compared. */
+function sameSpec(old: Pod, pod: Pod): boolean {
+  const { generation } = pod.metadata;
+  if (old.spec === pod.spec) return true;
+  if (generation !== undefined && generation !== old.metadata.generation) return false;
+  return deepEqual(old.spec, pod.spec);
+}
+
+/** Conditions that readiness gates wait for: others set them. */
+function gates(pod: Pod): readonly (coreV1.PodCondition | undefined)[] {
+  const conditions = pod.status.conditions ?? [];
+  return (pod.spec.readinessGates ?? []).map(({ conditionType }) =>
+    conditions.find(({ type }) => type === conditionType),
+  );
+}
