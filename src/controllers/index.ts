@@ -1,22 +1,53 @@
 /** The controllers of the cluster, each in its folder, on one frame. */
 import { deploymentController } from './deployment/index.ts';
+import { endpointsController } from './endpoints/index.ts';
+import { endpointSliceController } from './endpointslice/index.ts';
 import type { Controller } from './frame/controller.ts';
-import { replicaSetController, replicationController } from './replicaset/index.ts';
 import { type ControllerHost, type RunningControllers, runControllers } from './frame/run-controllers.ts';
+import { garbageCollector } from './garbagecollector/index.ts';
+import { namespaceController } from './namespace/index.ts';
+import { nodeLifecycleController, type NodeLifecycleOptions } from './nodelifecycle/index.ts';
+import { podGarbageCollector, type PodCollectorOptions } from './podgc/index.ts';
+import { replicaSetController, replicationController } from './replicaset/index.ts';
+import { rootCaPublisher } from './rootca/index.ts';
+import { serviceAccountController } from './serviceaccount/index.ts';
+import { taintEvictionController } from './tainteviction/index.ts';
+import { ttlAfterFinishedController } from './ttlafterfinished/index.ts';
 
 export { defineController } from './frame/controller.ts';
 export type { Controller, ControllerContext, ControllerLoop, ReconcileResult } from './frame/controller.ts';
 export type { ControllerHost, RunningControllers } from './frame/run-controllers.ts';
 
-export const controllers: readonly Controller[] = [
-  replicationController,
-  replicaSetController,
-  deploymentController,
-];
+export interface ControllerSetOptions extends NodeLifecycleOptions, PodCollectorOptions {
+  /** Published into every namespace. Absent: not published. */
+  readonly rootCaPem?: string;
+}
 
-/** Starts them all, or those given. */
+/** The controllers of a cluster, as upstream's controller manager runs them by default. */
+export function builtinControllers(options: ControllerSetOptions = {}): readonly Controller[] {
+  return [
+    namespaceController,
+    serviceAccountController,
+    ...(options.rootCaPem === undefined ? [] : [rootCaPublisher(options.rootCaPem)]),
+    replicationController,
+    replicaSetController,
+    deploymentController,
+    endpointSliceController,
+    endpointsController,
+    garbageCollector,
+    nodeLifecycleController(options),
+    taintEvictionController,
+    podGarbageCollector(options),
+    ttlAfterFinishedController,
+  ];
+}
+
+/** Starts the built-in controllers, or those given. */
 export function startControllers(
-  host: ControllerHost & { readonly controllers?: readonly Controller[] },
+  host: ControllerHost & {
+    readonly controllers?: readonly Controller[];
+    readonly options?: ControllerSetOptions;
+  },
 ): RunningControllers {
-  return runControllers(host.controllers ?? controllers, host);
+  return runControllers(host.controllers ?? builtinControllers(host.options), host);
 }

@@ -36,8 +36,10 @@ export interface ControllerLoop {
 }
 
 export interface Controller {
-  /** Name of its service account in kube-system, as upstream names it: `deployment-controller`. */
+  /** As its events are signed: `deployment-controller`. */
   readonly name: string;
+  /** Its service account in kube-system, as upstream names it. Default: the name. */
+  readonly identity?: string;
   /** Keys worked on at once. */
   readonly workers: number;
   setup(context: ControllerContext): ControllerLoop;

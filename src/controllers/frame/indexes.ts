@@ -1,3 +1,4 @@
+import type { coreV1 } from '#api';
 import type { Informer } from '#client';
 import type { OwnerReference } from '#machinery';
 
@@ -26,4 +27,16 @@ export function controlledBy<T extends Indexed>(informer: Informer<T>, uid: stri
 
 export function orphansIn<T extends Indexed>(informer: Informer<T>, namespace: string): readonly T[] {
   return informer.byIndex(BY_CONTROLLER, orphanKey(namespace));
+}
+
+const BY_NODE = 'node';
+const nodeKeys = (pod: coreV1.Pod): readonly string[] => [pod.spec.nodeName ?? ''];
+
+export function indexByNode(pods: Informer<coreV1.Pod>): void {
+  pods.addIndex(BY_NODE, nodeKeys);
+}
+
+/** Pods bound to a node; those bound to none under ''. */
+export function podsOnNode(pods: Informer<coreV1.Pod>, node: string): readonly coreV1.Pod[] {
+  return pods.byIndex(BY_NODE, node);
 }

@@ -10,8 +10,8 @@ import type { Clock, Logger, Random } from '#platform';
 import type { Controller, ControllerLoop } from './controller.ts';
 
 export interface ControllerHost {
-  /** The client a controller acts with, by its name: each has its own service account. */
-  readonly clientFor: (controller: string) => Client;
+  /** The client a controller acts with, by its service account in kube-system: each has its own. */
+  readonly clientFor: (identity: string) => Client;
   /** Shared by all; started by the caller. */
   readonly informers: InformerFactory;
   readonly clock: Clock;
@@ -51,7 +51,7 @@ interface RunningController {
 function runController(controller: Controller, host: ControllerHost, signal: AbortSignal): RunningController {
   const { clock, random, informers } = host;
   const logger = host.logger.child({ controller: controller.name });
-  const client = host.clientFor(controller.name);
+  const client = host.clientFor(controller.identity ?? controller.name);
   const queue = createWorkQueue({ clock, name: controller.name });
   const events = createEventRecorder({ client, component: controller.name, clock, random, logger });
   const loop = controller.setup({ client, informers, events, queue, clock, random, logger });
