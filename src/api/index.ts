@@ -4,6 +4,7 @@ export type * from './kind-behaviour.ts';
 export type * from './resource-info.ts';
 export type * from './types/index.ts';
 export { convert } from './conversion/convert.ts';
+export { describeField, describeType } from './schema/descriptions.ts';
 export { humanDuration, kindBehaviours } from './kinds/index.ts';
 export { builtinResources } from './schema/builtin-resources.ts';
 export { builtinTypeNames, schemaByName, schemaOf } from './schema/schema-table.ts';
