@@ -12,7 +12,7 @@ export function changesWork(old: Pod, pod: Pod): boolean {
     !deepEqual(after.labels, before.labels) ||
     !deepEqual(after.annotations, before.annotations) ||
     !sameSpec(old, pod) ||
-    !deepEqual(gates(old), gates(pod))
+    (pod.spec.readinessGates !== undefined && !deepEqual(gates(old), gates(pod)))
   );
 }
 
