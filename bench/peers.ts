@@ -67,6 +67,7 @@ function readyz(port: number, pki: ClusterPki): Promise<boolean> {
 
 class ProcessGroup {
   readonly #children: ChildProcess[] = [];
+  #stopping = false;
 
   start(
     program: string,
@@ -75,8 +76,13 @@ class ProcessGroup {
     env: NodeJS.ProcessEnv = process.env,
   ): void {
     const log = openSync(logFile, 'w');
-    this.#children.push(spawn(program, args, { stdio: ['ignore', log, log], env, cwd: '/' }));
+    const child = spawn(program, args, { stdio: ['ignore', log, log], env, cwd: '/' });
     closeSync(log);
+    child.on('exit', (code, signal) => {
+      if (this.#stopping) return;
+      console.error(`${program} ended by itself: ${signal ?? code}\n${readFileSync(logFile, 'utf8').slice(-2_000)}`);
+    });
+    this.#children.push(child);
   }
 
   memoryBytes(): number {
@@ -95,6 +101,7 @@ class ProcessGroup {
   }
 
   async stop(): Promise<void> {
+    this.#stopping = true;
     for (const child of this.#children.toReversed()) {
       if (child.exitCode !== null || child.signalCode !== null) continue;
       child.kill('SIGKILL');
