@@ -4,7 +4,7 @@ import { type Client, createClient, httpEndpoint, loadKubeconfig, resources } fr
 import { silentLogger } from '#platform';
 import { systemClock } from '#platform/node';
 import { readFileSync } from 'node:fs';
-import { isAlive, readProcessRecords } from '#cluster';
+import { isAlive, readProcessRecords } from '#launcher';
 import { TestCluster } from '../test/tools/test-cluster.ts';
 import type { Measurement } from './api-benches.ts';
 

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
-import { type ClusterPki, createPki, layoutOf } from '#cluster';
+import { type ClusterPki, createPki, layoutOf } from '#launcher';
 import { systemClock, systemRandom } from '#platform/node';
 import { ensureProgram } from '../test/upstream/build.ts';
 import { writePkiFolder } from './pki-folder.ts';
@@ -80,7 +80,9 @@ class ProcessGroup {
     closeSync(log);
     child.on('exit', (code, signal) => {
       if (this.#stopping) return;
-      console.error(`${program} ended by itself: ${signal ?? code}\n${readFileSync(logFile, 'utf8').slice(-2_000)}`);
+      console.error(
+        `${program} ended by itself: ${signal ?? code}\n${readFileSync(logFile, 'utf8').slice(-2_000)}`,
+      );
     });
     this.#children.push(child);
   }

@@ -1,7 +1,7 @@
 /** Writes a PKI as files, under the names that both k8ts and upstream's flags are given. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ClusterPki } from '#cluster';
+import type { ClusterPki } from '#launcher';
 
 export function writePkiFolder(folder: string, pki: ClusterPki): void {
   mkdirSync(folder, { recursive: true });

@@ -20,10 +20,10 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Composition roots: they import any room and touch the machine. */
-export const ASSEMBLERS: readonly string[] = ['cluster', 'cli', 'testing'];
+export const ASSEMBLERS: readonly string[] = ['launcher', 'cluster', 'cli', 'testing'];
 
 /** Rooms that may use the banned modules and globals below. `engine` because it is Linux itself. */
-export const MACHINE_ROOMS: readonly string[] = ['cluster', 'cli', 'engine', 'platform/node'];
+export const MACHINE_ROOMS: readonly string[] = ['launcher', 'cluster', 'cli', 'engine', 'platform/node'];
 
 export const BANNED_MODULES: readonly string[] = [
   'node:fs',

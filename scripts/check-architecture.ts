@@ -70,7 +70,8 @@ function checkFile(file: string): readonly string[] {
   if (lines > MAX_LINES && !name.startsWith('src/api/types/')) {
     problems.push(`${name}: ${lines} lines; past ${MAX_LINES} a file is two ideas`);
   }
-  if (MACHINE_ROOMS.includes(room) || /\.(test|contract|fixture)\.ts$|\/fixtures\//.test(file)) return problems;
+  if (MACHINE_ROOMS.includes(room) || /\.(test|contract|fixture)\.ts$|\/fixtures\//.test(file))
+    return problems;
   for (const [index, line] of codeOnly(text).split('\n').entries()) {
     for (const [pattern, instead] of BANNED_GLOBALS) {
       if (pattern.test(line)) problems.push(`${name}:${index + 1}: ${pattern.source}: use ${instead}`);

@@ -1,7 +1,7 @@
 /** Talking to a running cluster as its administrator. */
 import { readFileSync } from 'node:fs';
 import { type Client, createClient, httpEndpoint, loadKubeconfig, resources } from '#client';
-import type { ClusterLayout } from '#cluster';
+import type { ClusterLayout } from '#launcher';
 import { silentLogger } from '#platform';
 import { systemClock } from '#platform/node';
 import { CommandError } from './context.ts';
@@ -64,14 +64,12 @@ export async function waitForNodes(
     true;
   await waitUntil<Item & Parameters<typeof isReady>[0]>(
     (signal) =>
-      client
-        .resource(resources.nodes)
-        .watch({
-          sendInitialEvents: true,
-          allowWatchBookmarks: true,
-          resourceVersionMatch: 'NotOlderThan',
-          signal,
-        }),
+      client.resource(resources.nodes).watch({
+        sendInitialEvents: true,
+        allowWatchBookmarks: true,
+        resourceVersionMatch: 'NotOlderThan',
+        signal,
+      }),
     (nodes) => names.every((name) => nodes.some((node) => node.metadata.name === name && isReady(node))),
     timeoutMs,
     () => `the nodes are not ready after ${timeoutMs / 1000} s: see k8ts logs agent`,

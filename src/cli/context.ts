@@ -9,7 +9,7 @@ import {
   type MissingCapability,
   missingCapabilities,
   readClusterConfig,
-} from '#cluster';
+} from '#launcher';
 
 /** An error of use or circumstance: shown as it is, without a stack. */
 export class CommandError extends Error {

@@ -1,7 +1,7 @@
 /** The `k8ts` command. */
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { AgentError, ClusterNameError, findProgram, LaunchError } from '#cluster';
+import { AgentError, ClusterNameError, findProgram, LaunchError } from '#launcher';
 import { systemClock } from '#platform/node';
 import { down } from './commands/down.ts';
 import { build, type BuildCommandOptions, describeImages, listImages, pullImage } from './commands/images.ts';

@@ -1,9 +1,6 @@
 /** Objects every cluster made by `k8ts up` starts with, beside upstream's own. */
 import type { KubeObject } from '#machinery';
-import type { ClusterConfig } from './cluster-config.ts';
-
-/** The user behind the network parts of a node: service proxy and DNS. */
-export const NODE_NETWORK_USER = 'system:k8ts:node-network';
+import { type ClusterConfig, NODE_NETWORK_USER } from '#launcher';
 
 const RBAC = 'rbac.authorization.k8s.io/v1';
 

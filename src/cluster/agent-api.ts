@@ -2,23 +2,16 @@
  * The agent's own little API for the `k8ts` command on the same machine: images and builds. HTTP on a Unix socket
  * that only its owner can open; long work answers with one JSON object a line, the last one `result` or `error`.
  */
-import { createServer, type IncomingMessage, request as requestHttp, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { once } from 'node:events';
 import { chmod, rm } from 'node:fs/promises';
-import { createInterface } from 'node:readline';
-import type { Image } from '#cri';
 import type { BuildProgress, BuildRequest, Engine } from '#engine';
+import type { AgentLine } from '#launcher';
 import type { Logger } from '#platform';
 
 export interface AgentApi {
   close(): Promise<void>;
 }
-
-/** One line of a long answer. */
-export type AgentLine<T> =
-  | { readonly type: 'progress'; readonly progress: BuildProgress }
-  | { readonly type: 'result'; readonly result: T }
-  | { readonly type: 'error'; readonly message: string };
 
 const MAX_REQUEST_BYTES = 1024 * 1024;
 
@@ -101,45 +94,3 @@ export async function serveAgentApi(options: {
       }),
   };
 }
-
-/** The agent is not there, or refused. */
-export class AgentError extends Error {
-  constructor(message: string, cause?: unknown) {
-    super(message, { cause });
-    this.name = 'AgentError';
-  }
-}
-
-/** Asks the agent and waits for the result. @throws AgentError */
-export async function askAgent<T>(
-  socketPath: string,
-  path: string,
-  body: unknown,
-  options: { readonly onProgress?: (progress: BuildProgress) => void; readonly signal?: AbortSignal } = {},
-): Promise<T> {
-  const answer = await new Promise<IncomingMessage>((resolve, reject) => {
-    const request = requestHttp(
-      {
-        socketPath,
-        path,
-        method: 'POST',
-        ...(options.signal === undefined ? {} : { signal: options.signal }),
-      },
-      resolve,
-    );
-    request.on('error', (error) => {
-      const hint = 'no node agent answers: is the cluster up, with real containers? (k8ts up, k8ts status)';
-      reject(new AgentError(hint, error));
-    });
-    request.end(JSON.stringify(body));
-  });
-  for await (const text of createInterface({ input: answer })) {
-    const line = JSON.parse(text) as AgentLine<T>;
-    if (line.type === 'progress') options.onProgress?.(line.progress);
-    else if (line.type === 'result') return line.result;
-    else throw new AgentError(line.message);
-  }
-  throw new AgentError('the agent ended before it answered');
-}
-
-export type AgentImage = Image;

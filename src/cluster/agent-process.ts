@@ -2,14 +2,19 @@
 import { createClient, createEventRecorder, createInformerFactory, httpEndpoint } from '#client';
 import { createEngine } from '#engine';
 import { createCgroupManager, createKubelet, readMachineInfo, startNodeServer } from '#kubelet';
+import {
+  type ClusterConfig,
+  LOOPBACK,
+  nodeFolders,
+  type ProcessInput,
+  readNodePki,
+  serverUrl,
+} from '#launcher';
 import { createBridgeNetwork, DnsServer, type NodeLocalService, ServiceProxy } from '#network';
 import type { Logger } from '#platform';
 import { nodeFiles, nodeProcesses, nodeSockets, systemClock, systemRandom } from '#platform/node';
 import { type AgentApi, serveAgentApi } from './agent-api.ts';
-import { type ClusterConfig, LOOPBACK, serverUrl } from './cluster-config.ts';
-import { nodeFolders } from './node-folders.ts';
-import { readNodePki } from './node-pki.ts';
-import { type ProcessInput, type RunningProcess, runProcess } from './process-main.ts';
+import { type RunningProcess, runProcess } from './process-main.ts';
 import { upstreamNameServers } from './resolver.ts';
 
 const DNS_PORT = 53;

@@ -72,6 +72,7 @@ export function startControlPlane(options: ControlPlaneOptions): ControlPlane {
     clock,
     random,
     logger,
+    options: { rootCaPem: options.caPem },
   });
 
   const schedulerClient = clientFor(componentUser('system:kube-scheduler'));

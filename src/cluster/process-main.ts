@@ -4,21 +4,13 @@ import { destination, pino } from 'pino';
 import type { Logger } from '#platform';
 import { systemClock } from '#platform/node';
 import { formatTime } from '#platform';
-import type { ClusterConfig } from './cluster-config.ts';
-import { type ClusterLayout } from './layout.ts';
-import { removeProcessRecord, startTicksOf, writeProcessRecord } from './process-record.ts';
-
-/** What the parent passes as the first argument. */
-export interface ProcessInput {
-  readonly layout: ClusterLayout;
-  readonly config: ClusterConfig;
-  readonly version: string;
-}
-
-/** To the parent, over the IPC channel. */
-export type ProcessMessage =
-  | { readonly type: 'ready' }
-  | { readonly type: 'failed'; readonly message: string };
+import {
+  type ProcessInput,
+  type ProcessMessage,
+  removeProcessRecord,
+  startTicksOf,
+  writeProcessRecord,
+} from '#launcher';
 
 export interface RunningProcess {
   stop(): Promise<void>;

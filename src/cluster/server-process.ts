@@ -1,13 +1,11 @@
 /** The server process of a cluster: store, API server, controllers, scheduler; with simulated nodes these too. */
-import { createEventRecorder, createInformerFactory } from '#client';
 import type { Logger } from '#platform';
 import { systemClock, systemRandom, nodeFiles } from '#platform/node';
 import { connectEtcdStore, createMemoryStore, openEmbeddedStore, type Store } from '#store';
 import { addonObjects } from './addons.ts';
-import { LOOPBACK } from './cluster-config.ts';
+import { LOOPBACK, type ProcessInput, readPki } from '#launcher';
 import { startControlPlane } from './control-plane.ts';
-import { readPki } from './pki.ts';
-import { type ProcessInput, type RunningProcess, runProcess } from './process-main.ts';
+import { type RunningProcess, runProcess } from './process-main.ts';
 import { startSimulatedNodes } from './simulated-nodes.ts';
 
 function openStore({ layout, config }: ProcessInput, logger: Logger): Promise<Store> {

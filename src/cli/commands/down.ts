@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { removeFromKubeconfig, takeDown } from '#cluster';
+import { removeFromKubeconfig, takeDown } from '#launcher';
 import { layoutFor, userKubeconfigPath } from '../context.ts';
 import type { Progress } from '../progress.ts';
 

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { type AgentImage, askAgent } from '#cluster';
+import { type AgentImage, askAgent } from '#launcher';
 import { CommandError, EXIT, layoutFor, requireConfig } from '../context.ts';
 import type { Progress } from '../progress.ts';
 

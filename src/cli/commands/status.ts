@@ -1,7 +1,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { resources } from '#client';
-import { isAlive, readClusterConfig, readProcessRecords, serverUrl } from '#cluster';
+import { isAlive, readClusterConfig, readProcessRecords, serverUrl } from '#launcher';
 import { adminClient } from '../cluster-client.ts';
 import { layoutFor, packageVersion } from '../context.ts';
 

@@ -8,7 +8,7 @@ import {
   serverUrl,
   type StartedCluster,
   type StoreConfig,
-} from '#cluster';
+} from '#launcher';
 import { adminClient, waitForNodes } from '../cluster-client.ts';
 import {
   CommandError,

@@ -25,7 +25,6 @@ import type { ClusterLayout } from './layout.ts';
 import { nodeFolders } from './node-folders.ts';
 import { ensureNodePki } from './node-pki.ts';
 import { type ClusterPki, loadOrCreatePki } from './pki.ts';
-import type { ProcessInput, ProcessMessage } from './process-main.ts';
 import {
   endProcess,
   isAlive,
@@ -33,6 +32,18 @@ import {
   readProcessRecord,
   readProcessRecords,
 } from './process-record.ts';
+
+/** What a process of the cluster is given: a file of this, named by its first argument. */
+export interface ProcessInput {
+  readonly layout: ClusterLayout;
+  readonly config: ClusterConfig;
+  readonly version: string;
+}
+
+/** What it tells the one who started it, over the IPC channel. */
+export type ProcessMessage =
+  | { readonly type: 'ready' }
+  | { readonly type: 'failed'; readonly message: string };
 
 export interface UpOptions {
   readonly mode: ClusterConfig['mode'];
@@ -176,7 +187,7 @@ async function setUpNetwork(layout: ClusterLayout, config: ClusterConfig): Promi
 export function startProcess(role: string, layout: ClusterLayout, inputFile: string): Promise<void> {
   const logFile = `${layout.logs}/${role}.log`;
   const log = openSync(logFile, 'a');
-  const script = fileURLToPath(new URL(`./${role}-process.ts`, import.meta.url));
+  const script = fileURLToPath(new URL(`../cluster/${role}-process.ts`, import.meta.url));
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script, inputFile], {
     detached: true,
     stdio: ['ignore', log, log, 'ipc'],

@@ -1,8 +1,10 @@
 /** What one node's processes need to prove who they are: made with the cluster, beside its other keys. */
 import { nodeFiles, systemClock, systemRandom } from '#platform/node';
-import { NODE_NETWORK_USER } from './addons.ts';
 import type { ClusterConfig } from './cluster-config.ts';
 import { type ClusterPki, type KeyAndCertificate, readPair, writePair } from './pki.ts';
+
+/** The user behind the network parts of a node: service proxy and DNS. */
+export const NODE_NETWORK_USER = 'system:k8ts:node-network';
 
 export interface NodePki {
   readonly caPem: string;
