@@ -165,7 +165,8 @@ const endpointSlice = defineKind<discoveryV1.EndpointSlice>({
   kind: 'EndpointSlice',
   setDefaults: (object) => ({
     ...object,
-    ...(object.ports === undefined
+    // An empty list decodes to null, as Go prints it.
+    ...((object.ports ?? undefined) === undefined
       ? {}
       : {
           ports: object.ports.map((port) => ({
@@ -183,7 +184,7 @@ const endpointSlice = defineKind<discoveryV1.EndpointSlice>({
       name: 'Ports',
       description: 'Ports of every endpoint.',
       cell: ({ ports }) =>
-        ports === undefined || ports.length === 0
+        (ports ?? []).length === 0
           ? '<unset>'
           : listed(ports.map(({ port, name }) => (port === undefined ? (name ?? '*') : String(port)))),
     },
