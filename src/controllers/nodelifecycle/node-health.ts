@@ -1,11 +1,14 @@
-/** When a node was last heard of, by this process's own clock: a heartbeat is a change, whatever time it carries. */
+/**
+ * When a node was last heard of, by this process's own clock: a heartbeat is a change, whatever time it carries. The
+ * monotonic clock stands still while the machine sleeps, so that waking up does not look like everyone's silence.
+ */
 import type { coordinationV1, coreV1 } from '#api';
 import { parseTimestamp } from '#machinery';
-import type { Clock, WallTimeMs } from '#platform';
+import type { Clock, MonotonicMs } from '#platform';
 import { nodeCondition } from './node-taints.ts';
 
 interface Heard {
-  at: WallTimeMs;
+  at: MonotonicMs;
   heartbeat: string | undefined;
   renewTime: string | undefined;
 }
@@ -23,12 +26,13 @@ export class NodeHealth {
     const heard = this.#byNode.get(node.metadata.name);
     if (heard === undefined) {
       // One that never said anything has its grace from when it was made; what was there before is given a new one.
-      const at =
-        heartbeat === undefined ? parseTimestamp(node.metadata.creationTimestamp) : this.#clock.now();
+      const ageMs =
+        heartbeat === undefined ? this.#clock.now() - parseTimestamp(node.metadata.creationTimestamp) : 0;
+      const at = this.#clock.monotonic() - Math.max(0, ageMs);
       this.#byNode.set(node.metadata.name, { at, heartbeat, renewTime: undefined });
     } else if (heartbeat !== heard.heartbeat) {
       heard.heartbeat = heartbeat;
-      heard.at = this.#clock.now();
+      heard.at = this.#clock.monotonic();
     }
   }
 
@@ -36,7 +40,7 @@ export class NodeHealth {
     const heard = this.#byNode.get(metadata.name);
     if (heard === undefined || spec.renewTime === heard.renewTime) return;
     heard.renewTime = spec.renewTime;
-    heard.at = this.#clock.now();
+    heard.at = this.#clock.monotonic();
   }
 
   forget(node: string): void {
@@ -45,7 +49,7 @@ export class NodeHealth {
 
   silentForMs(node: string): number {
     const heard = this.#byNode.get(node);
-    return heard === undefined ? 0 : this.#clock.now() - heard.at;
+    return heard === undefined ? 0 : this.#clock.monotonic() - heard.at;
   }
 }
 

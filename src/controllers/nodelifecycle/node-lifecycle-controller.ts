@@ -46,6 +46,8 @@ export function nodeLifecycleController(options: NodeLifecycleOptions = {}): Con
   });
 }
 
+const isSilent = (node: coreV1.Node): boolean => nodeCondition(node, 'Ready')?.status === 'Unknown';
+
 class NodeLoop {
   readonly nodes: Informer<coreV1.Node>;
   readonly pods: Informer<coreV1.Pod>;
@@ -74,7 +76,10 @@ class NodeLoop {
     this.#removeHandlers = [
       this.nodes.addHandler({
         onAdd: onNode,
-        onUpdate: onNode,
+        onUpdate: (node, old) => {
+          onNode(node);
+          if (isNodeReady(node) !== isNodeReady(old)) this.#reconsiderOthers();
+        },
         onDelete: (node) => this.#onGone(node),
       }),
       this.leases.addHandler({
@@ -101,7 +106,7 @@ class NodeLoop {
     }
     const node = await this.#markSilent(cached);
     const waitMs = await this.#taint(node);
-    if (nodeCondition(node, 'Ready') !== undefined && !isNodeReady(node)) await this.#takePodsOut(node);
+    if (isSilent(node)) await this.#takePodsOut(node);
     const lookMs = this.#graceMs(node) - this.#health.silentForMs(name);
     // A silent node is looked at again when it is heard of; a waiting one when its turn may have come.
     const next = [waitMs, lookMs].filter((ms) => ms > 0);
@@ -147,7 +152,10 @@ class NodeLoop {
     return waitMs;
   }
 
-  /** Pods on a node that is not ready take no traffic, whatever they last said themselves. */
+  /**
+   * Pods on a silent node take no traffic, whatever was last said of them. Those of a node that says itself that it is
+   * not ready are its own kubelet's: writing against it would never end.
+   */
   async #takePodsOut(node: coreV1.Node): Promise<void> {
     const ready = podsOnNode(this.pods, node.metadata.name).filter((pod) => isReady(pod) && !isFinished(pod));
     await Promise.all(
@@ -169,13 +177,18 @@ class NodeLoop {
   #onPod(pod: coreV1.Pod): void {
     const node = this.nodes.get(pod.spec.nodeName ?? '');
     if (node === undefined || !isReady(pod)) return;
-    if (nodeCondition(node, 'Ready') !== undefined && !isNodeReady(node))
-      this.#context.queue.add(node.metadata.name);
+    if (isSilent(node)) this.#context.queue.add(node.metadata.name);
+  }
+
+  /** Whether a node may be emptied depends on how many others are ready. */
+  #reconsiderOthers(): void {
+    for (const node of this.nodes.list()) if (!isNodeReady(node)) this.#context.queue.add(node.metadata.name);
   }
 
   #onGone(node: coreV1.Node): void {
     const { name } = node.metadata;
     this.#health.forget(name);
+    this.#reconsiderOthers();
     if (this.#known.delete(name)) this.#tell(node, 'RemovingNode', `Removing Node ${name} from Controller`);
   }
 
