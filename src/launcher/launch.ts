@@ -238,7 +238,7 @@ export async function takeDown(
     await endProcess(record, { clock: systemClock, graceMs: END_GRACE_MS });
   }
   if (config?.mode === 'real') {
-    await removeHostTraces(layout, config);
+    await removeHostTraces(layout);
     await removeServiceProxy(config.name, nodeProcesses);
     await removeBridgeNetwork(config.name, nodeProcesses);
   }
