@@ -1,8 +1,8 @@
 /** The kubelet against the API server with its real admission and authorization, as the node's own identity. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Client, createEventRecorder, createInformerFactory, resources } from '#client';
-import type { UserInfo } from '#machinery';
+import { type Client, createClient, createEventRecorder, createInformerFactory, resources } from '#client';
+import type { ResourceRequest, UserInfo } from '#machinery';
 import { silentLogger } from '#platform';
 import { type ApiFixture, startApiFixture } from '#testing';
 import { createKubelet } from './kubelet.ts';
@@ -21,13 +21,26 @@ const unreachable = (): Promise<never> => Promise.reject(new Error('no network i
 interface Cluster {
   readonly api: ApiFixture;
   readonly admin: Client;
+  /** What the kubelet has asked of the API so far. */
+  readonly requests: readonly ResourceRequest[];
   stop(): Promise<void>;
 }
 
 async function startNode(): Promise<Cluster> {
   const api = await startApiFixture();
   const { clock, random, client: admin } = api;
-  const client = api.clientFor(user);
+  const endpoint = api.server.endpointFor(user);
+  const requests: ResourceRequest[] = [];
+  let underWay = 0;
+  clock.addBusyProbe(() => underWay > 0);
+  const client = createClient({
+    async request(request, options) {
+      requests.push(request);
+      underWay++;
+      return endpoint.request(request, options).finally(() => underWay--);
+    },
+    watch: (request, options) => endpoint.watch(request, options),
+  });
   const files = createMemoryFiles(clock);
   const runtime = createSimulatedRuntime({ clock, random, files });
   const informers = createInformerFactory({ client, clock, random, logger: silentLogger });
@@ -78,6 +91,7 @@ async function startNode(): Promise<Cluster> {
   return {
     api,
     admin,
+    requests,
     async stop() {
       await kubelet.stop();
       events.stop();
@@ -110,6 +124,21 @@ test('A pod runs with its service account token and is reported by the node itse
   await cluster.stop();
 });
 
+test('A pod that runs is not written again for the echo of its own status', async () => {
+  const cluster = await startNode();
+  await bound(cluster, 'web');
+  const asked = cluster.requests.length;
+  await cluster.admin
+    .resource(resources.pods, 'default')
+    .patch('web', 'application/merge-patch+json', { metadata: { labels: { a: 'b' } } });
+  await cluster.api.clock.settle();
+  assert.deepEqual(
+    cluster.requests.slice(asked).filter(({ resource }) => resource === 'pods'),
+    [],
+  );
+  await cluster.stop();
+});
+
 test('A deleted pod is gone when its container has ended', async () => {
   const cluster = await startNode();
   await bound(cluster, 'web', { [SCRIPT_ANNOTATION]: '{"app":{"stopAfterMs":5000}}' });
@@ -132,7 +161,7 @@ test('A crashing container is reported with its last state, and the story is tol
   const reasons = new Set(
     events.items.filter(({ involvedObject }) => involvedObject.kind === 'Pod').map(({ reason }) => reason),
   );
-  assert.deepEqual([...reasons].sort(), ['BackOff', 'Created', 'Pulled', 'Pulling', 'Started']);
+  assert.deepEqual([...reasons].toSorted(), ['BackOff', 'Created', 'Pulled', 'Pulling', 'Started']);
   await cluster.stop();
 });
 

@@ -86,11 +86,6 @@ const rows: readonly Row[] = [
     expected: { killPod: true, createSandbox: true, attempt: 1, start: ['b'] },
   },
   {
-    title: 'A sandbox without an address is replaced',
-    runtime: { ...testRuntime({}), sandboxes: testRuntime({}).sandboxes.map((one) => ({ ...one, ips: [] })) },
-    expected: { killPod: true, createSandbox: true, attempt: 1, start: ['app'] },
-  },
-  {
     title: 'A dead container is restarted when the policy says so',
     runtime: testRuntime(exited('app', 0)),
     expected: { start: ['app'] },

@@ -3,7 +3,7 @@
  * Pure, so that every rule is a row of a table test. Upstream's place for the same: `computePodActions` in
  * `pkg/kubelet/kuberuntime`.
  */
-import { type Container, isHostNetwork, isSidecar, type Pod } from '../pods/pod-spec.ts';
+import { type Container, isSidecar, type Pod } from '../pods/pod-spec.ts';
 import { latestContainer, type RuntimeContainer, type RuntimePod, sandboxNeed } from '../pods/runtime-pod.ts';
 import { containerHash } from './container-hash.ts';
 import { containerRestartsOnFailure, restartsOnFailure, shouldBeStarted } from './restart-policy.ts';
@@ -53,7 +53,7 @@ interface Draft {
 const seal = (draft: Draft): PodActions => ({ ...draft, kill: [...draft.kill.values()] });
 
 export function computePodActions(pod: Pod, runtime: RuntimePod, probes: ProbeResults): PodActions {
-  const need = sandboxNeed(runtime, isHostNetwork(pod));
+  const need = sandboxNeed(runtime);
   const draft: Draft = {
     killPod: need.create,
     createSandbox: need.create,

@@ -8,7 +8,7 @@ import type { ImageService, RuntimeService } from '#cri';
 import { isAlreadyExists, isConflict, isNotFound, parseQuantity } from '#machinery';
 import { type Clock, formatMicroTime, formatTime, type Logger, type Random, type Timer } from '#platform';
 import type { EventSink, EventTarget } from '../events.ts';
-import { deepEqual } from '../status/deep-equal.ts';
+import { sameValue } from '../status/same-value.ts';
 import {
   conditionEvents,
   nodeCapacity,
@@ -290,10 +290,10 @@ function sameStatus(a: coreV1.NodeStatus, b: coreV1.NodeStatus): boolean {
   });
   const left = bare(a) as Record<string, unknown>;
   const right = bare(b) as Record<string, unknown>;
-  return Object.keys(right).every((key) => deepEqual(left[key] ?? [], right[key]));
+  return Object.keys(right).every((key) => sameValue(left[key] ?? [], right[key]));
 }
 
 /** Addresses are merged by type: one that went must be said to be gone. */
 function replaced<T>(old: readonly T[] | undefined, wanted: readonly T[] | undefined): readonly unknown[] {
-  return deepEqual(old ?? [], wanted ?? []) ? (wanted ?? []) : [{ $patch: 'replace' }, ...(wanted ?? [])];
+  return sameValue(old ?? [], wanted ?? []) ? (wanted ?? []) : [{ $patch: 'replace' }, ...(wanted ?? [])];
 }

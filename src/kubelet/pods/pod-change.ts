@@ -1,6 +1,6 @@
 /** Tells changes of a pod that mean work for its node from the echo of what the kubelet itself reported. */
 import type { coreV1 } from '#api';
-import { deepEqual } from '../status/deep-equal.ts';
+import { sameValue } from '../status/same-value.ts';
 import type { Pod } from './pod-spec.ts';
 
 export function changesWork(old: Pod, pod: Pod): boolean {
@@ -9,10 +9,10 @@ export function changesWork(old: Pod, pod: Pod): boolean {
   return (
     after.deletionTimestamp !== before.deletionTimestamp ||
     after.deletionGracePeriodSeconds !== before.deletionGracePeriodSeconds ||
-    !deepEqual(after.labels, before.labels) ||
-    !deepEqual(after.annotations, before.annotations) ||
+    !sameValue(after.labels, before.labels) ||
+    !sameValue(after.annotations, before.annotations) ||
     !sameSpec(old, pod) ||
-    (pod.spec.readinessGates !== undefined && !deepEqual(gates(old), gates(pod)))
+    (pod.spec.readinessGates !== undefined && !sameValue(gates(old), gates(pod)))
   );
 }
 
@@ -21,7 +21,7 @@ function sameSpec(old: Pod, pod: Pod): boolean {
   const { generation } = pod.metadata;
   if (old.spec === pod.spec) return true;
   if (generation !== undefined && generation !== old.metadata.generation) return false;
-  return deepEqual(old.spec, pod.spec);
+  return sameValue(old.spec, pod.spec);
 }
 
 /** Conditions that readiness gates wait for: others set them. */

@@ -52,13 +52,12 @@ export interface SandboxNeed {
   readonly sandboxId: string;
 }
 
-/** Whether the pod needs another sandbox: it has none, the newest is down, or it lost its address. */
-export function sandboxNeed(runtime: RuntimePod, hostNetwork: boolean): SandboxNeed {
+/** Whether the pod needs another sandbox: it has none, the newest is down, or more than one is up. */
+export function sandboxNeed(runtime: RuntimePod): SandboxNeed {
   const newest = runtime.sandboxes[0];
   if (newest === undefined) return { create: true, attempt: 0, sandboxId: '' };
   const ready = runtime.sandboxes.filter((sandbox) => sandbox.state === 'SANDBOX_READY').length;
-  const usable = ready === 1 && newest.state === 'SANDBOX_READY' && (hostNetwork || newest.ips.length > 0);
-  return usable
+  return ready === 1 && newest.state === 'SANDBOX_READY'
     ? { create: false, attempt: newest.metadata.attempt, sandboxId: newest.id }
     : { create: true, attempt: newest.metadata.attempt + 1, sandboxId: newest.id };
 }

@@ -3,7 +3,7 @@
  * tests read them.
  */
 import type { coreV1 } from '#api';
-import { isHostNetwork, isSidecar, type Pod } from '../pods/pod-spec.ts';
+import { isSidecar, type Pod } from '../pods/pod-spec.ts';
 import { type RuntimePod, sandboxNeed } from '../pods/runtime-pod.ts';
 import type { PodPhase } from './phase.ts';
 
@@ -125,8 +125,8 @@ function anyRegularStarted(pod: Pod, byName: ReadonlyMap<string, ContainerStatus
   });
 }
 
-export function readyToStartContainersCondition(pod: Pod, runtime: RuntimePod): ConditionDraft {
-  const { create } = sandboxNeed(runtime, isHostNetwork(pod));
+export function readyToStartContainersCondition(runtime: RuntimePod): ConditionDraft {
+  const { create } = sandboxNeed(runtime);
   return { type: 'PodReadyToStartContainers', status: create ? 'False' : 'True' };
 }
 

@@ -119,7 +119,7 @@ function conditionsOf(
   const foreign = (pod.status?.conditions ?? []).filter(({ type }) => !isKubeletCondition(type));
   const containersReady = containersReadyCondition(pod, statuses, phase);
   const own = [
-    readyToStartContainersCondition(pod, input.runtime),
+    readyToStartContainersCondition(input.runtime),
     initializedCondition(pod, statuses, phase),
     readyCondition(pod, containersReady, foreign),
     containersReady,

@@ -1,6 +1,6 @@
 /** The smallest patch that makes the API's status of a pod what the kubelet wants it to be. */
 import type { coreV1 } from '#api';
-import { deepEqual } from './deep-equal.ts';
+import { sameValue } from './same-value.ts';
 
 type PodStatus = coreV1.PodStatus;
 
@@ -27,14 +27,14 @@ export function statusPatch(uid: string, from: PodStatus, to: PodStatus): object
   const status: Record<string, unknown> = {};
   for (const key of SCALARS) if (from[key] !== to[key]) status[key] = to[key] ?? null;
   for (const key of WHOLE_LISTS)
-    if (!deepEqual(from[key] ?? [], to[key] ?? [])) status[key] = to[key] ?? null;
+    if (!sameValue(from[key] ?? [], to[key] ?? [])) status[key] = to[key] ?? null;
   for (const key of KEYED_LISTS) {
-    if (deepEqual(from[key] ?? [], to[key] ?? [])) continue;
+    if (sameValue(from[key] ?? [], to[key] ?? [])) continue;
     status[key] = [{ $patch: 'replace' }, ...(to[key] ?? [])];
   }
   const before = new Map((from.conditions ?? []).map((condition) => [condition.type, condition]));
   const changed = (to.conditions ?? []).filter(
-    (condition) => !deepEqual(before.get(condition.type), condition),
+    (condition) => !sameValue(before.get(condition.type), condition),
   );
   if (changed.length > 0)
     status['conditions'] = changed.map((condition) => withNulls(before.get(condition.type), condition));
