@@ -137,11 +137,11 @@ class NodeLoop {
     const { client, clock } = this.#context;
     const now = formatTime(clock.now());
     const rate = evictionRate(zoneOf(node), this.nodes.list());
-    let plan = planTaints(node, { evict: rate !== 'stop', now });
+    let plan = planTaints(node, { evict: rate === 'stop' ? 'no' : 'now', now });
     let waitMs = 0;
     if (plan.startsEviction && rate !== 'stop') {
       waitMs = this.#pace.take(zoneOf(node), rate);
-      if (waitMs > 0) plan = planTaints(node, { evict: false, now });
+      if (waitMs > 0) plan = planTaints(node, { evict: 'later', now });
     }
     if (plan.taints !== (node.spec.taints ?? []) && plan.taints !== node.spec.taints) {
       // Taints are one list: a stale write would lose somebody else's, so the resourceVersion goes with it.

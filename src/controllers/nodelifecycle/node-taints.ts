@@ -39,6 +39,9 @@ function noExecuteKey(node: Node): string | undefined {
   return BY_CONDITION['Ready']?.[nodeCondition(node, 'Ready')?.status ?? ''];
 }
 
+const isExecute = ({ key, effect }: Pick<Taint, 'key' | 'effect'>): boolean =>
+  effect === 'NoExecute' && (key === NOT_READY || key === UNREACHABLE);
+
 export interface TaintPlan {
   /** All taints as they should be; the same reference when they are. */
   readonly taints: readonly Taint[];
@@ -46,28 +49,32 @@ export interface TaintPlan {
   readonly startsEviction: boolean;
 }
 
-/** `evict`: whether a node that is not ready may get its NoExecute taint now. One that is ready loses it anyway. */
+/** `later`: a node that is being emptied already goes on, no other begins. `no`: none is emptied. */
+export type Eviction = 'now' | 'later' | 'no';
+
+/** `evict`: whether a node that is not ready may get its NoExecute taint. One that is ready loses it anyway. */
 export function planTaints(
   node: Node,
-  options: { readonly evict: boolean; readonly now: string },
+  options: { readonly evict: Eviction; readonly now: string },
 ): TaintPlan {
   const current = node.spec.taints ?? [];
   const noSchedule = noScheduleKeys(node);
   const wantedExecute = noExecuteKey(node);
-  const hasExecute = current.some(({ key, effect }) => effect === 'NoExecute' && key === wantedExecute);
-  const execute = wantedExecute !== undefined && (options.evict || hasExecute) ? wantedExecute : undefined;
+  const isBeingEmptied = current.some(isExecute);
+  const mayBeEmptied = options.evict === 'now' || (options.evict === 'later' && isBeingEmptied);
+  const execute = mayBeEmptied ? wantedExecute : undefined;
   const kept = current.filter(({ key, effect }) => {
     if (effect === 'NoSchedule' && MANAGED_NO_SCHEDULE.has(key)) return noSchedule.includes(key);
-    if (effect === 'NoExecute' && (key === NOT_READY || key === UNREACHABLE)) return key === execute;
-    return true;
+    return isExecute({ key, effect }) ? key === execute : true;
   });
   const has = (key: string, effect: string): boolean =>
     kept.some((taint) => taint.key === key && taint.effect === effect);
   const added: Taint[] = noSchedule
     .filter((key) => !has(key, 'NoSchedule'))
     .map((key) => ({ key, effect: 'NoSchedule', timeAdded: options.now }));
-  const startsEviction = execute !== undefined && !has(execute, 'NoExecute');
-  if (startsEviction) added.push({ key: execute, effect: 'NoExecute', timeAdded: options.now });
+  const startsEviction = execute !== undefined && !isBeingEmptied;
+  if (execute !== undefined && !has(execute, 'NoExecute'))
+    added.push({ key: execute, effect: 'NoExecute', timeAdded: options.now });
   if (added.length === 0 && kept.length === current.length) return { taints: current, startsEviction };
   return { taints: [...kept, ...added], startsEviction };
 }
