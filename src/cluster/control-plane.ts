@@ -12,7 +12,7 @@ import {
 } from '#apiserver';
 import { type Client, createClient, createEventRecorder, createInformerFactory } from '#client';
 import { startControllers } from '#controllers';
-import type { UserInfo } from '#machinery';
+import type { ApiEndpoint, UserInfo } from '#machinery';
 import type { Clock, Logger, Random } from '#platform';
 import { Scheduler } from '#scheduler';
 import type { Store } from '#store';
@@ -35,6 +35,8 @@ export interface ControlPlaneOptions {
   /** Absent: logs, exec and port-forward are not passed on to kubelets. */
   readonly kubeletClient?: { readonly caPem: string; readonly certPem: string; readonly keyPem: string };
   readonly bootstrapObjects?: ApiServerOptions['bootstrapObjects'];
+  /** Stands between every component of this process and the API server: a test counts requests or breaks some. */
+  readonly interpose?: (endpoint: ApiEndpoint, user: UserInfo) => ApiEndpoint;
 }
 
 export interface ControlPlane {
@@ -62,7 +64,8 @@ export const ADMIN: UserInfo = { name: 'kubernetes-admin', groups: ['system:mast
 export function startControlPlane(options: ControlPlaneOptions): ControlPlane {
   const { clock, random, logger } = options;
   const apiServer = createApi(options);
-  const clientFor = (user: UserInfo): Client => createClient(apiServer.endpointFor(user));
+  const { interpose = (endpoint: ApiEndpoint): ApiEndpoint => endpoint } = options;
+  const clientFor = (user: UserInfo): Client => createClient(interpose(apiServer.endpointFor(user), user));
 
   const managerClient = clientFor(componentUser('system:kube-controller-manager'));
   const informers = createInformerFactory({ client: managerClient, clock, random, logger });

@@ -1,11 +1,12 @@
 /** An API server in memory with its real security, on a clock held by the test: what a controller is tested against. */
-import { generateKeyPairSync } from 'node:crypto';
 import { createApiServer, createSecurity, type ApiServer } from '#apiserver';
 import { type Client, createClient, createInformerFactory, type InformerFactory } from '#client';
-import type { ApiEndpoint, UserInfo } from '#machinery';
+import type { UserInfo } from '#machinery';
 import { type Logger, type Random, silentLogger } from '#platform';
 import { createMemoryStore, type Store } from '#store';
+import { Interposer, type RequestFault } from './request-faults.ts';
 import { seededRandom } from './seeded-random.ts';
+import { serviceAccountKeyPem } from './service-account-key.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
 export interface ApiFixture {
@@ -20,6 +21,8 @@ export interface ApiFixture {
   clientFor(user: UserInfo): Client;
   /** As a service account of kube-system: what a controller of that name may do. */
   clientForController(name: string): Client;
+  /** Returns the way to end the fault. */
+  addFault(fault: RequestFault): () => void;
   stop(): Promise<void>;
 }
 
@@ -40,7 +43,7 @@ export async function startApiFixture(options: ApiFixtureOptions = {}): Promise<
     random,
     logger,
     issuer: 'https://kubernetes.default.svc.cluster.local',
-    signingKeyPem: signingKeyPem(),
+    signingKeyPem: serviceAccountKeyPem(),
     externalAddress: '127.0.0.1:6443',
   });
   const server = createApiServer({
@@ -55,9 +58,10 @@ export async function startApiFixture(options: ApiFixtureOptions = {}): Promise<
     bootstrapObjects: security.bootstrapObjects(),
   });
   await server.ready;
-  const requests = new RequestCounter();
+  const requests = new Interposer();
   clock.addBusyProbe(() => requests.underWay > 0);
-  const clientFor = (user: UserInfo): Client => createClient(requests.counted(server.endpointFor(user)));
+  const clientFor = (user: UserInfo): Client =>
+    createClient(requests.interpose(server.endpointFor(user), user));
   const client = clientFor(ADMIN);
   const informers = createInformerFactory({ client, clock, random, logger });
   informers.start();
@@ -70,6 +74,7 @@ export async function startApiFixture(options: ApiFixtureOptions = {}): Promise<
     informers,
     clientFor,
     clientForController: (name) => clientFor(serviceAccountUser('kube-system', name)),
+    addFault: (fault) => requests.addFault(fault),
     async stop() {
       await informers.stop();
       await server.close();
@@ -83,35 +88,4 @@ export function serviceAccountUser(namespace: string, name: string): UserInfo {
     name: `system:serviceaccount:${namespace}:${name}`,
     groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated'],
   };
-}
-
-/** Tells the clock that a request is under way, so that time does not pass before its answer. */
-class RequestCounter {
-  underWay = 0;
-
-  counted(endpoint: ApiEndpoint): ApiEndpoint {
-    const count = async <R>(call: () => Promise<R>): Promise<R> => {
-      this.underWay++;
-      try {
-        return await call();
-      } finally {
-        this.underWay--;
-      }
-    };
-    return {
-      request: (request, options) => count(() => endpoint.request(request, options)),
-      watch: (request, options) => count(() => endpoint.watch(request, options)),
-    };
-  }
-}
-
-let cachedKey: string | undefined;
-
-/** One key for all servers of a test run: making one costs more than starting the server. */
-function signingKeyPem(): string {
-  cachedKey ??= generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({
-    type: 'pkcs8',
-    format: 'pem',
-  });
-  return cachedKey;
 }

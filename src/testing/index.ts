@@ -4,3 +4,7 @@ export type { ApiFixture, ApiFixtureOptions } from './api-fixture.ts';
 export { seededRandom } from './seeded-random.ts';
 export { VirtualClock } from './virtual-clock.ts';
 export type { VirtualClockOptions } from './virtual-clock.ts';
+export { startCluster } from './start-cluster.ts';
+export type { StartClusterOptions, TestCluster } from './start-cluster.ts';
+export { unavailable } from './request-faults.ts';
+export type { RequestFault } from './request-faults.ts';
