@@ -161,7 +161,10 @@ test('A crashing container is reported with its last state, and the story is tol
   const reasons = new Set(
     events.items.filter(({ involvedObject }) => involvedObject.kind === 'Pod').map(({ reason }) => reason),
   );
-  assert.deepEqual([...reasons].toSorted(), ['BackOff', 'Created', 'Pulled', 'Pulling', 'Started']);
+  assert.deepEqual(
+    [...reasons].toSorted((a, b) => ((a ?? '') < (b ?? '') ? -1 : 1)),
+    ['BackOff', 'Created', 'Pulled', 'Pulling', 'Started'],
+  );
   await cluster.stop();
 });
 

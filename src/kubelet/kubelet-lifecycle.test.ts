@@ -346,6 +346,36 @@ test('An ephemeral container is started in a running pod', async () => {
   await harness.stop();
 });
 
+test('Changed limits reach a running container without a restart', async () => {
+  const harness = await startKubelet();
+  const resourcesOf = (cpu: string): coreV1.PodSpec['containers'] => [
+    { name: 'app', image: 'app:1', resources: { limits: { cpu, memory: '64Mi' } } },
+  ];
+  await harness.createPod('web', { containers: resourcesOf('500m') });
+  const pods = harness.client.resource(resources.pods, 'default');
+  const pod = await pods.get('web');
+  await pods.update({ ...pod, spec: { ...pod.spec, containers: resourcesOf('2') } });
+  await harness.clock.settle();
+  const [container] = await harness.runtime.listContainers();
+  const { resources: given } = await harness.runtime.containerStatus(container?.id ?? '');
+  assert.deepEqual([given.cpuQuota, given.cpuShares], [200_000, 2048]);
+  const { status } = await harness.pod('web');
+  assert.equal(status.containerStatuses?.[0]?.restartCount, 0);
+  assert.deepEqual(status.containerStatuses?.[0]?.resources, { limits: { cpu: '2', memory: '64Mi' } });
+  await harness.stop();
+});
+
+test('A rejected pod keeps its status when the kubelet comes back', async () => {
+  const harness = await startKubelet();
+  await harness.createPod('huge', {
+    containers: [{ name: 'app', image: 'app:1', resources: { requests: { cpu: '64' } } }],
+  });
+  const before = await harness.pod('huge');
+  await harness.restart();
+  assert.deepEqual((await harness.pod('huge')).status, before.status);
+  await harness.stop();
+});
+
 test('An idle pod costs no request', async () => {
   const harness = await startKubelet();
   await harness.createPod('web', {});

@@ -253,6 +253,7 @@ class NodeKubelet implements Kubelet {
       clusterDns: { servers: this.#options.clusterDns, domain: this.#options.clusterDomain },
       hostDns: () => this.#hostDns(),
       logRoot: this.#logRoot,
+      memoryCapacityBytes: this.#options.machine.memoryBytes,
       cgroupParent: (pod) => cgroups?.pathOf(pod) ?? '',
       runtimeHandler: async ({ spec }) =>
         spec.runtimeClassName === undefined

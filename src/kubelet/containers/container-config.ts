@@ -54,13 +54,14 @@ export class ContainerConfigs {
   /** @throws Error whose message becomes the one of `CreateContainerConfigError`. */
   async build(input: ContainerInput): Promise<ContainerConfig> {
     const { pod, container, image, restartCount } = input;
+    const podIps = isHostNetwork(pod) ? this.#options.hostIps : input.podIps;
     const { files, logRoot, volumes } = this.#options;
     const env = await containerEnvironment({
       pod,
       container,
       objects: this.#options.objects,
       services: this.#options.services(),
-      facts: this.facts(input.podIps),
+      facts: this.facts(podIps),
     });
     const mounts = await this.#mounts(input, env);
     const security = securityContext({

@@ -19,6 +19,7 @@ import { containerHash } from './container-hash.ts';
 import type { ContainerKiller } from './container-killer.ts';
 import type { LifecycleHooks } from './lifecycle-hooks.ts';
 import { computePodActions, type PodActions, type ProbeResults } from './pod-actions.ts';
+import { computeResizes } from './resize.ts';
 import type { RestartBackoff } from './restart-backoff.ts';
 import { podLogFolder, sandboxConfig } from './sandbox-config.ts';
 
@@ -55,6 +56,7 @@ export interface PodRunnerOptions {
   readonly clusterDns: ClusterDns;
   readonly hostDns: () => Promise<DnsConfig>;
   readonly logRoot: string;
+  readonly memoryCapacityBytes: number;
   /** Path of the pod's cgroup; empty without cgroups. */
   readonly cgroupParent: (pod: Pod) => string;
   /** Runtime handler of the pod's RuntimeClass. @throws when there is none of that name. */
@@ -132,6 +134,7 @@ export class PodRunner {
       );
     }
     if (!(await this.#kill(pod, runtime, actions, context, tally))) return tally;
+    if (!actions.killPod) await this.#resize(pod, runtime, context, tally);
     let { sandboxId } = actions;
     let podIps = runtime.ips;
     const hasWork =
@@ -215,6 +218,22 @@ export class PodRunner {
       logger.warn({ pod: describePod(pod), err: e }, 'could not stop containers');
       tally.fail();
       return false;
+    }
+  }
+
+  async #resize(pod: Pod, runtime: RuntimePod, context: SyncContext, tally: Tally): Promise<void> {
+    const { runtime: service, killer, memoryCapacityBytes } = this.#options;
+    for (const { container, id, resources, restart } of computeResizes(pod, runtime, memoryCapacityBytes)) {
+      try {
+        const message = `Container ${container.name} resize requires restart`;
+        if (restart) await killer.kill({ pod, container, id, message, signal: context.signal });
+        else await service.updateContainerResources(id, resources);
+        tally.changed = true;
+      } catch (e) {
+        context.signal.throwIfAborted();
+        this.#tell(pod, container, 'Warning', 'ResizeError', `Error: ${(e as Error).message}`);
+        tally.fail();
+      }
     }
   }
 

@@ -23,6 +23,7 @@ export interface ReferencedObjects {
 /** After a broken watch: first pause and longest pause. */
 const FIRST_RETRY_MS = 500;
 const MAX_RETRY_MS = 30_000;
+const SHORT_WATCH_MS = 1000;
 
 interface Watched {
   readonly ref: ResourceRef<KubeObject>;
@@ -131,12 +132,15 @@ export class WatchedObjects implements ReferencedObjects {
     const { signal } = watched.stop;
     let pauseMs = FIRST_RETRY_MS;
     while (!signal.aborted) {
+      const began = this.#clock.monotonic();
       try {
         await this.#readAndWatch(watched, answered);
+        // One that ends at once is no better than one that fails: taking it up at once would spin.
+        if (this.#clock.monotonic() - began < SHORT_WATCH_MS) throw new Error('the watch ended at once');
         pauseMs = FIRST_RETRY_MS;
       } catch (e) {
         if (signal.aborted) return;
-        watched.failure = e;
+        if (!watched.seen) watched.failure = e;
         answered();
         this.#logger.debug(
           { err: e, name: watched.name, namespace: watched.namespace },

@@ -312,6 +312,13 @@ export class PodWorker {
     this.#deadline?.cancel();
     pods.invalidate(this.#uid);
     const runtime = await pods.get(this.#uid);
+    if (runtime.containers.length === 0 && isTerminalPhase(this.#pod.status.phase)) {
+      // It ended before this kubelet came up: what was reported then is all there is to say.
+      statuses.set(this.#pod, this.#pod.status, { stopped: true, finished: false });
+      this.#stage = 'terminated';
+      this.#dirty = true;
+      return;
+    }
     statuses.set(this.#pod, this.#report(runtime, false));
     try {
       await killer.killPod(this.#pod, runtime, {

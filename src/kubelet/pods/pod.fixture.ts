@@ -61,6 +61,7 @@ export function testContainer(container: Partial<RuntimeContainer>): RuntimeCont
     reason: '',
     message: '',
     logPath: `/logs/${name}`,
+    resources: {},
     ...container,
   };
 }

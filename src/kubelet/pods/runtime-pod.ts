@@ -1,5 +1,5 @@
 /** A pod as the container runtime knows it: what really exists on this node, whatever the API says. */
-import type { ContainerStatus as CriContainerStatus, PodSandboxStatus } from '#cri';
+import type { ContainerStatus as CriContainerStatus, LinuxResources, PodSandboxStatus } from '#cri';
 
 export type RuntimeContainerState = 'created' | 'running' | 'exited' | 'unknown';
 
@@ -23,6 +23,8 @@ export interface RuntimeContainer {
   /** The runtime's message joined with the container's own termination message. */
   readonly message: string;
   readonly logPath: string;
+  /** What the runtime says it was given. */
+  readonly resources: LinuxResources;
   readonly user?: CriContainerStatus['user'];
   readonly stopSignal?: string;
 }

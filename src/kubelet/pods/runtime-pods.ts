@@ -212,6 +212,7 @@ export class RuntimePods {
       reason: status.reason,
       message: exited ? await terminationMessage(this.#files, status, notes) : status.message,
       logPath: status.logPath,
+      resources: status.resources,
       ...(status.user === undefined ? {} : { user: status.user }),
       ...(status.stopSignal === undefined ? {} : { stopSignal: status.stopSignal }),
     };

@@ -59,20 +59,27 @@ export async function startNodeServer(options: NodeServerOptions): Promise<NodeS
     { cert: certPem, key: keyPem, ca: clientCaPem, requestCert: true, rejectUnauthorized: false },
     (request, response) => void handler.serve(request, response),
   );
-  server.on('upgrade', (request, socket, head) => void handler.upgrade(request, socket, head));
+  const streams = new Set<Duplex>();
+  server.on('upgrade', (request, socket, head) => {
+    streams.add(socket);
+    socket.once('close', () => streams.delete(socket));
+    void handler.upgrade(request, socket, head);
+  });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(options.port, options.host, resolve);
   });
   const address = server.address();
   const port = typeof address === 'object' && address !== null ? address.port : options.port;
-  return { port, close: () => close(server) };
+  return { port, close: () => close(server, streams) };
 }
 
-function close(server: Server): Promise<void> {
+/** Also ends what was upgraded: the server does not count that among its connections, yet waits for it. */
+function close(server: Server, streams: ReadonlySet<Duplex>): Promise<void> {
   return new Promise((resolve) => {
     server.close(() => resolve());
     server.closeAllConnections();
+    for (const stream of streams) stream.destroy();
   });
 }
 
