@@ -1,8 +1,12 @@
 /** The container engine put together: everything one node needs to have images and run containers. */
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import type { Clock, Logger, Random } from '#platform';
 import type { ContainerEvent, ImageService, RuntimeService, SandboxNetwork } from '#cri';
+import { BuildCache } from './build/build-cache.ts';
+import { buildImage } from './build/builder.ts';
+import type { BuildOptions, BuilderOptions } from './build/builder.ts';
 import { BASE_IMAGE, makeBaseImage } from './build/base-image.ts';
 import { hostRuntimeImageName, makeHostRuntimeImage } from './build/host-runtime-image.ts';
 import type { HostRuntime } from './build/host-runtime-image.ts';
@@ -14,18 +18,26 @@ import { Runc } from './containers/runc.ts';
 import { ContainerStatsReader } from './containers/stats.ts';
 import type { ContainerRecord } from './containers/container-record.ts';
 import { ContentStore } from './content/content-store.ts';
+import { isDigest, mediaTypeOf } from './content/media-types.ts';
+import type { Descriptor } from './content/media-types.ts';
 import { hostPlatform } from './content/platform-choice.ts';
-import { Puller } from './distribution/puller.ts';
+import { LOCAL_REGISTRY, Puller } from './distribution/puller.ts';
+import { pushImage } from './distribution/pusher.ts';
+import type { PushOptions } from './distribution/pusher.ts';
 import type { RegistryConfiguration } from './distribution/registry-configuration.ts';
 import { enginePaths } from './engine-paths.ts';
 import { EventHub } from './event-hub.ts';
 import { EngineImageService } from './image-service.ts';
 import { ImageDatabase } from './images/image-database.ts';
 import type { ImageRecord } from './images/image-database.ts';
+import { exportArchive, importArchive } from './images/image-archive.ts';
 import { Images } from './images/images.ts';
 import { assertSystemCallsWork } from './kernel/libc.ts';
 import { nanosSource } from './nanos.ts';
 import { RecordStore } from './record-store.ts';
+import { serveRegistry } from './registry/registry-server.ts';
+import type { RegistryServer, RegistryServerOptions } from './registry/registry-server.ts';
+import { RegistryStore } from './registry/registry-store.ts';
 import { EngineRuntimeService } from './runtime-service.ts';
 import { PauseProcesses } from './sandbox/pause-processes.ts';
 import { Sandboxes } from './sandbox/sandboxes.ts';
@@ -45,6 +57,9 @@ export interface EngineOptions {
   readonly registries?: RegistryConfiguration;
 }
 
+/** Who may use the registry and how. */
+export type RegistryOptions = Pick<RegistryServerOptions, 'credentials' | 'tls'>;
+
 export interface Engine {
   readonly runtime: RuntimeService;
   readonly images: ImageService;
@@ -52,12 +67,31 @@ export interface Engine {
   makeBaseImage(): Promise<ImageRecord>;
   /** `k8ts.local/python3`, `k8ts.local/node`: the machine's interpreter on top of the base. Made once. */
   makeHostRuntimeImage(runtime: HostRuntime): Promise<ImageRecord>;
-  /** Takes away content and layers that no image and no container needs; returns the bytes freed. */
+  /** Builds an image from a Dockerfile. */
+  build(options: BuildOptions): Promise<ImageRecord>;
+  /** Sends an image to its registry, or under another name to another. Returns the manifest's digest. */
+  push(image: string, options?: PushOptions): Promise<string>;
+  /** Takes in the images of a tar (`docker save`, OCI layout), compressed or not. */
+  importArchive(
+    source: Readable,
+    options?: { readonly name?: string; readonly signal?: AbortSignal },
+  ): Promise<readonly ImageRecord[]>;
+  /** The same images as a tar. */
+  exportArchive(names: readonly string[]): Readable;
+  /** Serves what is pushed to it, and `k8ts.local` images that were built here, to whoever can reach it. */
+  serveRegistry(
+    at: { readonly host: string; readonly port: number },
+    options?: RegistryOptions,
+  ): Promise<RegistryServer>;
+  /** Takes away content and layers that no image and no container needs, and the build cache; returns the bytes freed. */
   pruneImages(): Promise<number>;
   /** Lets go. Containers run on, and the next engine with the same folders takes them over. */
   close(): void;
-  /** Ends and removes everything this engine or an earlier one of the same folders made, the images too. */
-  cleanup(): Promise<void>;
+  /**
+   * Ends and removes everything this engine or an earlier one of the same folders made. `keepImages`: what was pulled
+   * and built stays for the next engine.
+   */
+  cleanup(options?: { readonly keepImages?: boolean }): Promise<void>;
 }
 
 const ID_BYTES = 32;
@@ -96,6 +130,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     );
     return runtime === undefined ? undefined : makeHostRuntimeImage(baseOptions, runtime);
   };
+  const transfer = { content, images, configuration: options.registries ?? {}, clock, logger };
   const puller = new Puller({
     content,
     images,
@@ -104,6 +139,10 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     logger,
     makeLocal,
   });
+
+  const registryStore = new RegistryStore(join(rootDir, 'registry.json'), content);
+  const buildCache = new BuildCache(join(rootDir, 'build-cache.json'));
+  await Promise.all([registryStore.open(), buildCache.open()]);
 
   const runc = new Runc(paths.runcRoot);
   const monitor = new Monitor({ runcPath: runc.path, runcRoot: runc.root, exits: paths.exits });
@@ -140,9 +179,33 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     snapshots,
     database,
     images,
-    puller,
     containers,
+    puller,
+    contentInUse: () => [
+      ...registryStore.contentInUse(),
+      ...buildCache.layers().map((layer) => layer.descriptor.digest),
+    ],
   });
+  const builder: BuilderOptions = {
+    content,
+    snapshots,
+    images,
+    puller,
+    runc,
+    cache: buildCache,
+    platform,
+    work: join(stateDir, 'builds'),
+    caches: join(rootDir, 'build-mounts'),
+    newId: () => newId().slice(0, 16),
+  };
+  const registryImage = async (repository: string, reference: string): Promise<Descriptor | undefined> => {
+    const separator = isDigest(reference) ? '@' : ':';
+    const record = images.find(`${LOCAL_REGISTRY}/${repository}${separator}${reference}`);
+    const digest = isDigest(reference) ? reference : record?.manifest;
+    const size = record === undefined || digest === undefined ? undefined : await content.sizeOf(digest);
+    if (digest === undefined || size === undefined) return undefined;
+    return { digest, size, mediaType: mediaTypeOf(await content.readJson(digest)) };
+  };
 
   return {
     runtime: new EngineRuntimeService({
@@ -159,9 +222,29 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     images: imageService,
     makeBaseImage: () => makeBaseImage(baseOptions),
     makeHostRuntimeImage: (runtime) => makeHostRuntimeImage(baseOptions, runtime),
-    pruneImages: () => imageService.prune(),
+    build: (options) => buildImage(builder, options),
+    push: (image, pushOptions) => pushImage(transfer, image, pushOptions),
+    importArchive: (source, importOptions) => importArchive({ content, images }, source, importOptions),
+    exportArchive: (names) => exportArchive({ content, images }, names),
+    serveRegistry: (at, registryOptions) =>
+      serveRegistry(
+        {
+          content,
+          store: registryStore,
+          clock,
+          random,
+          logger,
+          findLocal: registryImage,
+          ...registryOptions,
+        },
+        at,
+      ),
+    async pruneImages() {
+      await buildCache.clear();
+      return imageService.prune();
+    },
     close: () => containers.close(),
-    async cleanup() {
+    async cleanup({ keepImages = false } = {}) {
       containers.close();
       await cleanUp({
         paths,
@@ -170,7 +253,10 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
         network: options.network,
         logger,
       });
-      await rm(rootDir, { recursive: true, force: true });
+      const gone = keepImages
+        ? [paths.sandboxRecords, paths.containerRecords, paths.volumes, join(rootDir, 'writable')]
+        : [rootDir];
+      for (const folder of gone) await rm(folder, { recursive: true, force: true });
     },
   };
 }

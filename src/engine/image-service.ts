@@ -17,6 +17,8 @@ export interface ImageServiceOptions {
   readonly images: Images;
   readonly puller: Puller;
   readonly containers: { list(): readonly ContainerRecord[] };
+  /** What others keep in the content store: the registry, the build cache. */
+  readonly contentInUse: () => readonly Digest[];
 }
 
 /** Images as the kubelet sees them. */
@@ -59,7 +61,10 @@ export class EngineImageService implements ImageService {
     const { images, containers, content, snapshots } = this.#options;
     // What is being pulled or built has no image yet.
     if (images.isHeld) return 0;
-    const digests = new Set<Digest>(images.list().flatMap((image) => image.content));
+    const digests = new Set<Digest>([
+      ...images.list().flatMap((image) => image.content),
+      ...this.#options.contentInUse(),
+    ]);
     const chains = new Set<Digest>([
       ...images.list().flatMap((image) => chainIds(image.diffIds)),
       ...containers.list().flatMap((container) => chainIds(container.diffIds)),

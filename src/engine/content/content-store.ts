@@ -106,7 +106,7 @@ export class ContentStore {
       },
     });
     try {
-      await pipeline(source, tap, createWriteStream(temporary, { flags: 'wx' }), { signal });
+      await pipeline(source, tap, createWriteStream(temporary, { flags: 'wx', flush: true }), { signal });
       const digest: Digest = `sha256:${hash.digest('hex')}`;
       await this.commit(temporary, { digest, sizeBytes }, expected);
       return { digest, sizeBytes };

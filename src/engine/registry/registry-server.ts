@@ -14,7 +14,7 @@ import type { Clock, Logger, Random, Timer } from '#platform';
 import { DOCUMENT_BYTES_MAX } from '../content/content-store.ts';
 import type { ContentStore } from '../content/content-store.ts';
 import { isDigest } from '../content/media-types.ts';
-import type { Digest } from '../content/media-types.ts';
+import type { Descriptor, Digest } from '../content/media-types.ts';
 import { readBody } from '../distribution/http-exchange.ts';
 import type { RegistryStore } from './registry-store.ts';
 
@@ -24,6 +24,8 @@ export interface RegistryServerOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Images that are here but were never pushed; undefined when there is none of that name. */
+  readonly findLocal?: (repository: string, reference: string) => Promise<Descriptor | undefined>;
   /** Only this user may pull and push. Absent: everybody who can reach it. */
   readonly credentials?: { readonly username: string; readonly password: string };
   readonly tls?: { readonly cert: string; readonly key: string };
@@ -122,7 +124,8 @@ class Registry {
       response.end();
       return;
     }
-    const found = store.find(repository, reference);
+    const found =
+      store.find(repository, reference) ?? (await this.#options.findLocal?.(repository, reference));
     if (found === undefined) throw new Refusal(404, 'MANIFEST_UNKNOWN', 'manifest unknown');
     if (request.method === 'DELETE') {
       await store.removeManifest(repository, found.digest);

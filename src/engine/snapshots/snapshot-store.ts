@@ -13,6 +13,7 @@ import { closeSync, existsSync, openSync } from 'node:fs';
 import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { runProgram } from '../child-process.ts';
 import { mount } from '../kernel/libc.ts';
 import { unpackLayer } from './layer-unpacking.ts';
 import type { Digest } from '../content/media-types.ts';
@@ -143,6 +144,9 @@ export class SnapshotStore {
 
   async #register(info: LayerInfo): Promise<LayerInfo> {
     const path = join(this.#info, `${folderOf(info.chainId)}.json`);
+    // The layer must be on the disk before anything says that it is.
+    const synced = await runProgram('sync', ['-f', this.layerPath(info.chainId)]);
+    if (synced.exitCode !== 0) throw new Error(`layer not written: ${synced.stderr.trim()}`);
     await writeFile(`${path}.tmp`, JSON.stringify(info));
     await rename(`${path}.tmp`, path);
     this.#known.set(info.chainId, info);
@@ -161,9 +165,10 @@ export class SnapshotStore {
     await mkdir(work, { recursive: true });
     await mkdir(target, { recursive: true });
     // An empty image still needs something below.
-    const lower = diffIds.length === 0 ? await this.#emptyLayer() : undefined;
+    const lower = diffIds.length === 0 ? await this.#emptyLayer('.empty') : undefined;
+    // redirect_dir: a renamed folder must be whole in the upper folder, for that may become a layer.
     // volatile: what a container writes beside its volumes does not outlive it, so nothing waits for the disk.
-    const upper = `upperdir=${this.upperPath(key)},workdir=${work},volatile`;
+    const upper = `upperdir=${this.upperPath(key)},workdir=${work},redirect_dir=off,metacopy=off,volatile`;
     this.#mount(lower === undefined ? this.#folders(diffIds) : [lower], upper, target);
   }
 
@@ -172,12 +177,13 @@ export class SnapshotStore {
     await mkdir(target, { recursive: true });
     const folders = this.#folders(diffIds);
     // overlayfs wants two lower folders when there is no upper one.
-    if (folders.length < 2) folders.push(await this.#emptyLayer());
+    for (const name of ['.empty', '.empty-too'])
+      if (folders.length < 2) folders.push(await this.#emptyLayer(name));
     this.#mount(folders, undefined, target);
   }
 
-  async #emptyLayer(): Promise<string> {
-    const empty = join(this.#writable, '.empty');
+  async #emptyLayer(name: string): Promise<string> {
+    const empty = join(this.#writable, name);
     await mkdir(empty, { recursive: true });
     return empty;
   }
