@@ -19,7 +19,7 @@ export function compileJsonPath(expression: string): JsonPath {
   return (value) => walk([value], steps);
 }
 
-const NAME = /^\.?([^.[\]'"()?=<>!\s\\]+(?:\\.[^.[\]]*)*)/;
+const NAME = /^\.?((?:\\.|[^.[\]'"()?=<>!\s\\])+)/;
 const QUOTED = /^\[(['"])(.*?)\1\]/;
 const INDEX = /^\[(-?\d+)\]/;
 const FILTER = /^\[\?\(\s*@([^=!<>]*?)\s*(==|!=|<=|>=|<|>)\s*(?:"([^"]*)"|'([^']*)'|([^)\s]+))\s*\)\]/;

@@ -73,13 +73,21 @@ export interface ObjectWriterOptions {
 
 export class ObjectWriter {
   readonly #options: ObjectWriterOptions;
+  #second = -1;
+  #now = '';
 
   constructor(options: ObjectWriterOptions) {
     this.#options = options;
   }
 
+  /** RFC 3339, to the second. */
   get now(): string {
-    return formatTime(this.#options.clock.now());
+    const second = Math.floor(this.#options.clock.now() / 1000);
+    if (second !== this.#second) {
+      this.#second = second;
+      this.#now = formatTime(second * 1000);
+    }
+    return this.#now;
   }
 
   /** `body`: decoded and defaulted, in the served version. */

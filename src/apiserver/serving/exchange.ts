@@ -58,18 +58,29 @@ export function collectBody(
   return new Promise<Buffer>((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;
+    let isSettled = false;
+    // Making an error costs a stack trace; every request ends with `close`.
+    const abort = (): void => {
+      if (isSettled) return;
+      isSettled = true;
+      reject(new RequestAbortedError());
+    };
     input.on('data', (chunk: Buffer) => {
       length += chunk.length;
-      if (length > limitBytes) reject(new BodyTooLargeError(limitBytes));
-      else chunks.push(chunk);
+      if (length <= limitBytes) chunks.push(chunk);
+      else if (!isSettled) {
+        isSettled = true;
+        reject(new BodyTooLargeError(limitBytes));
+      }
     });
     input.on('end', () => {
       const isComplete = !isAborted() && (announced === undefined || announced === length);
-      if (!isComplete) reject(new RequestAbortedError());
-      else
-        resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, length));
+      if (!isComplete) return abort();
+      if (isSettled) return;
+      isSettled = true;
+      resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, length));
     });
-    input.on('error', () => reject(new RequestAbortedError()));
-    input.on('close', () => reject(new RequestAbortedError()));
+    input.on('error', abort);
+    input.on('close', abort);
   });
 }

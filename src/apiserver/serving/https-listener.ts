@@ -9,7 +9,6 @@ import {
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from 'node:http2';
-import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import type { Exchange } from './exchange.ts';
@@ -49,6 +48,9 @@ export interface ListenerHandlers {
   ): void;
 }
 
+/** A connection before TLS. */
+type Connection = Duplex & { setNoDelay(isOn: boolean): void };
+
 /** The DER of a verified client certificate, read once per connection. */
 const certificates = new WeakMap<object, { readonly raw: Uint8Array | undefined }>();
 
@@ -76,8 +78,8 @@ export async function listenHttps(options: ListenOptions, handlers: ListenerHand
     maxSessionMemory: 1000,
   });
   const sessions = new Set<ServerHttp2Session>();
-  const sockets = new Set<Socket>();
-  server.on('connection', (socket: Socket) => {
+  const sockets = new Set<Connection>();
+  server.on('connection', (socket: Connection) => {
     socket.setNoDelay(true);
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
@@ -101,9 +103,14 @@ export async function listenHttps(options: ListenOptions, handlers: ListenerHand
     });
   });
   return {
-    port: (server.address() as AddressInfo).port,
+    port: portOf(server),
     close: () => closeAll(server, sessions, sockets),
   };
+}
+
+function portOf(server: Http2SecureServer): number {
+  const address = server.address();
+  return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
 function takeRequests(server: Http2SecureServer, handlers: ListenerHandlers): void {
@@ -142,7 +149,7 @@ function certificateOfSession(stream: ServerHttp2Stream): Uint8Array | undefined
 function closeAll(
   server: Http2SecureServer,
   sessions: ReadonlySet<ServerHttp2Session>,
-  sockets: ReadonlySet<Socket>,
+  sockets: ReadonlySet<Connection>,
 ): Promise<void> {
   return new Promise<void>((resolve) => {
     server.close(() => resolve());

@@ -175,7 +175,10 @@ export class ResourceHandler {
 
 function signalOf(exchange: Exchange): AbortSignal {
   const controller = new AbortController();
-  exchange.onClose(() => controller.abort());
+  // Every exchange closes; only one that was not answered is given up.
+  exchange.onClose(() => {
+    if (!exchange.hasResponded) controller.abort();
+  });
   return controller.signal;
 }
 

@@ -214,5 +214,5 @@ function page(
 function keyRange(selection: Selection, start: string): readonly [string, string] {
   if (selection.namespace === undefined) return [start, ''];
   const prefix = `${selection.namespace}/`;
-  return [start > prefix ? start : prefix, prefixEnd(prefix)];
+  return [start > prefix ? start : prefix, `${selection.namespace}0`];
 }

@@ -96,9 +96,8 @@ export class ResourceCache {
 
   /** Entries of a namespace (undefined: all), in order. */
   inNamespace(namespace: string | undefined): Iterable<CacheEntry> {
-    return namespace === undefined
-      ? this.entries()
-      : this.entries(`${namespace}/`, prefixEnd(`${namespace}/`));
+    // '0' follows '/': the range holds every key of the namespace and no other.
+    return namespace === undefined ? this.entries() : this.entries(`${namespace}/`, `${namespace}0`);
   }
 
   group(selection: Selection): WatcherGroup {
