@@ -221,12 +221,35 @@ const CORE_META_KINDS = new Set([
   'List',
 ]);
 
-const packageOf = (group: string): string => {
-  if (group === '') return 'core';
-  if (group === 'internal.apiserver.k8s.io') return 'apiserverinternal';
-  const dot = group.indexOf('.');
-  return dot < 0 ? group : group.slice(0, dot);
-};
+/** Group → package of its Go types, which is how the facts are sorted. */
+const PACKAGES: ReadonlyMap<string, string> = new Map([
+  ['', 'core'],
+  ['admission.k8s.io', 'admission'],
+  ['admissionregistration.k8s.io', 'admissionregistration'],
+  ['apidiscovery.k8s.io', 'apidiscovery'],
+  ['apiextensions.k8s.io', 'apiextensions'],
+  ['apiregistration.k8s.io', 'apiregistration'],
+  ['apps', 'apps'],
+  ['authentication.k8s.io', 'authentication'],
+  ['authorization.k8s.io', 'authorization'],
+  ['autoscaling', 'autoscaling'],
+  ['batch', 'batch'],
+  ['certificates.k8s.io', 'certificates'],
+  ['coordination.k8s.io', 'coordination'],
+  ['discovery.k8s.io', 'discovery'],
+  ['events.k8s.io', 'events'],
+  ['flowcontrol.apiserver.k8s.io', 'flowcontrol'],
+  ['internal.apiserver.k8s.io', 'apiserverinternal'],
+  ['meta.k8s.io', 'meta'],
+  ['networking.k8s.io', 'networking'],
+  ['node.k8s.io', 'node'],
+  ['policy', 'policy'],
+  ['rbac.authorization.k8s.io', 'rbac'],
+  ['resource.k8s.io', 'resource'],
+  ['scheduling.k8s.io', 'scheduling'],
+  ['storage.k8s.io', 'storage'],
+  ['storagemigration.k8s.io', 'storagemigration'],
+]);
 
 /**
  * The schema of a built-in kind, lists and the options kinds of apimachinery included
@@ -236,9 +259,6 @@ export function schemaOf(gvk: GroupVersionKind): StructSchema | undefined {
   const { group, version, kind } = gvk;
   if (META_KINDS.has(kind)) return structOf(`meta/v1.${kind}`);
   if (group === '' && version === 'v1' && CORE_META_KINDS.has(kind)) return structOf(`meta/v1.${kind}`);
-  if (group !== '' && !group.includes('.') && schemaFacts.pk[`${group}/${version}`] === undefined)
-    return undefined;
-  if (group.includes('.') && !group.endsWith('.k8s.io')) return undefined;
-  const id = `${packageOf(group)}/${version}.${kind}`;
+  const id = `${PACKAGES.get(group) ?? '-'}/${version}.${kind}`;
   return schemaFacts.t[id] === undefined ? undefined : structOf(id);
 }

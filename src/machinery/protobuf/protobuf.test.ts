@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { listOf, mapOf, scalar, struct, text, withField } from '../schema-notation.ts';
 import type { FieldSchema, Schema } from '../schema.ts';
 import { compareUtf8 } from './byte-order.ts';
@@ -52,10 +52,10 @@ test('what is not a pointer is written even when absent, embedded structs as mes
 
 test('the forms of values on the wire', () => {
   assert.equal(encode({ name: 'é' }), always('0a02c3a9'));
-  assert.equal(encode({ count: 300 }), `0a00${'12040a001000'}18ac02${'3200'}`);
+  assert.equal(encode({ count: 300 }), '0a0012040a00100018ac023200');
   assert.equal(encode({ count: -1 }), '0a0012040a00100018ffffffffffffffffff013200');
   assert.equal(encode({ when: '1970-01-01T00:00:01Z' }), always('0a00', '12040a001000', '320408011000'));
-  assert.equal(encode({ target: '10%' }), `${always()}4a0908011000${'1a03313025'}`);
+  assert.equal(encode({ target: '10%' }), `${always()}4a09080110001a03313025`);
   assert.equal(encode({ target: 5 }), `${always()}4a06080010051a00`);
   assert.equal(encode({ wait: '1ns' }), `${always()}52020801`);
   assert.equal(encode({ limit: '1Gi' }), `${always()}42050a03314769`);
@@ -164,5 +164,5 @@ test('a list is made of messages that are encoded already', () => {
 
 test('a watch frame is its length and a bare event around the whole envelope', () => {
   const frame = encodeProtobufWatchEvent('ADDED', Buffer.from('k8s\0x'));
-  assert.equal(frame.toString('hex'), '000000100a054144444544' + '12070a056b38730078');
+  assert.equal(frame.toString('hex'), '000000100a05414444454412070a056b38730078');
 });
