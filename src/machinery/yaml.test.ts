@@ -58,5 +58,8 @@ test('JSON under a YAML type is JSON', () => {
 });
 
 test('broken text is refused with its line', () => {
-  assert.throws(() => parseYaml('a: 1\nb: c: d\n'), { name: 'YamlSyntaxError', message: /^yaml: line 2: / });
+  assert.throws(() => parseYaml('a: 1\nb: c: d\n'), {
+    name: 'YamlSyntaxError',
+    message: 'yaml: line 2: mapping values are not allowed in this context',
+  });
 });

@@ -52,9 +52,7 @@ export function parseYaml(text: string, options: { readonly findDuplicates?: boo
   const [error] = document.errors;
   if (error !== undefined) {
     const { line } = lines.linePos(error.pos[0]);
-    throw new YamlSyntaxError(
-      `yaml: line ${line}: ${error.message.split('\n')[0]?.replace(/ at line \d+.*$/, '')}`,
-    );
+    throw new YamlSyntaxError(`yaml: line ${line}: ${goMessage(error)}`);
   }
   let value: unknown;
   try {
@@ -69,6 +67,16 @@ export function parseYaml(text: string, options: { readonly findDuplicates?: boo
     value,
     duplicates: problems.length === 0 ? [] : [`yaml: unmarshal errors:\n${problems.join('\n')}`],
   };
+}
+
+/** What Go says about the mistakes people make; the library's own words for the rest. */
+const GO_MESSAGES: Readonly<Record<string, string>> = {
+  BLOCK_AS_IMPLICIT_KEY: 'mapping values are not allowed in this context',
+  TAB_AS_INDENT: 'found character that cannot start any token',
+};
+
+function goMessage(error: { readonly code: string; readonly message: string }): string {
+  return GO_MESSAGES[error.code] ?? error.message.split('\n')[0] ?? error.message;
 }
 
 function tryJson(text: string, options: { readonly findDuplicates?: boolean }): ParsedDocument | undefined {
