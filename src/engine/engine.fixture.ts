@@ -177,7 +177,9 @@ export function logText(path: string): string {
   return readFileSync(path, 'utf8')
     .split('\n')
     .filter((line) => line !== '')
-    .map((line) => line.split(' ').slice(3).join(' '))
-    .map((line) => `${line}\n`)
+    .map((line) => {
+      const [, , flag, ...words] = line.split(' ');
+      return `${words.join(' ')}${flag === 'F' ? '\n' : ''}`;
+    })
     .join('');
 }
