@@ -38,9 +38,18 @@ export async function startTestServer(
   return { server, endpoint: server.endpointFor(ADMIN), store, clock };
 }
 
-export const CONFIG_MAPS = { group: '', version: 'v1', resource: 'configmaps', namespace: 'default' } as const;
+export const CONFIG_MAPS = {
+  group: '',
+  version: 'v1',
+  resource: 'configmaps',
+  namespace: 'default',
+} as const;
 
-export function configMap(name: string, data: Readonly<Record<string, string>> = {}, metadata: object = {}): KubeObject {
+export function configMap(
+  name: string,
+  data: Readonly<Record<string, string>> = {},
+  metadata: object = {},
+): KubeObject {
   return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, ...metadata }, data };
 }
 
@@ -97,7 +106,10 @@ export class HttpClient {
     body?: unknown,
     headers: Readonly<Record<string, string>> = {},
   ): Promise<HttpAnswer> {
-    const bytes = body === undefined || Buffer.isBuffer(body) ? body : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
+    const bytes =
+      body === undefined || Buffer.isBuffer(body)
+        ? body
+        : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
     const type: Record<string, string> = bytes === undefined ? {} : { 'content-type': 'application/json' };
     const stream = this.session.request(
       { ':method': method, ':path': path, ...type, ...headers },
@@ -113,7 +125,13 @@ export class HttpClient {
     const received = await answered;
     const all = Buffer.concat(chunks);
     const text = all.toString();
-    return { code: Number(received[':status']), headers: received, bytes: all, text, json: () => JSON.parse(text) as unknown };
+    return {
+      code: Number(received[':status']),
+      headers: received,
+      bytes: all,
+      text,
+      json: () => JSON.parse(text) as unknown,
+    };
   }
 
   close(): Promise<void> {

@@ -55,7 +55,7 @@ function cellOf(type: string, values: readonly unknown[], nowMs: number): string
     case 'date':
       return ageOf(value, nowMs);
     default:
-      return values.map((item) => (typeof item === 'string' ? item : JSON.stringify(item))).join(',');
+      return values.map(textOf).join(',');
   }
 }
 
@@ -77,10 +77,9 @@ export function selectableFieldsOf(
     Object.fromEntries(
       paths.map(({ name, path }) => {
         const [value] = path(object);
-        return [
-          name,
-          value === undefined || value === null ? '' : String(value as string | number | boolean),
-        ];
+        return [name, value === undefined || value === null ? '' : textOf(value)];
       }),
     );
 }
+
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));

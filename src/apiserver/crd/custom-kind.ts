@@ -133,7 +133,7 @@ function behaviourOf(definition: Definition, version: Version, info: ResourceInf
 
 function withoutStatus(object: KubeObject): KubeObject {
   const { status: _, ...rest } = object;
-  return rest as KubeObject;
+  return rest;
 }
 
 function differs(next: KubeObject, old: KubeObject, ignoresStatus: boolean): boolean {

@@ -11,7 +11,7 @@ export const NAMES_ACCEPTED = 'NamesAccepted';
 export const TERMINATING = 'Terminating';
 
 export function hasCondition(definition: Definition, type: string): boolean {
-  return definition.status?.conditions?.some((c) => c.type === type && c.status === 'True') === true;
+  return (definition.status.conditions ?? []).some((c) => c.type === type && c.status === 'True');
 }
 
 /** The status that the definition should have; the same reference when it has it. */
@@ -27,17 +27,22 @@ export function namedStatus(definition: Definition, others: readonly Definition[
       ? { type: NAMES_ACCEPTED, status: 'True', reason: 'NoConflicts', message: 'no conflicts found' }
       : { type: NAMES_ACCEPTED, status: 'False', ...problem };
   let conditions = withCondition(status?.conditions ?? [], accepted, now);
-  if (problem === undefined && !conditions.some((c) => c.type === ESTABLISHED && c.status === 'True')) {
-    conditions = withCondition(
-      conditions,
-      {
-        type: ESTABLISHED,
-        status: 'True',
-        reason: 'InitialNamesAccepted',
-        message: 'the initial names have been accepted',
-      },
-      now,
-    );
+  if (!conditions.some((c) => c.type === ESTABLISHED && c.status === 'True')) {
+    const established: Condition =
+      problem === undefined
+        ? {
+            type: ESTABLISHED,
+            status: 'True',
+            reason: 'InitialNamesAccepted',
+            message: 'the initial names have been accepted',
+          }
+        : {
+            type: ESTABLISHED,
+            status: 'False',
+            reason: 'NotAccepted',
+            message: 'not all names are accepted',
+          };
+    conditions = withCondition(conditions, established, now);
   }
   const storage = definition.spec.versions.find((version) => version.storage)?.name;
   const stored = status?.storedVersions ?? [];

@@ -22,7 +22,8 @@ function refuse(kind: string, errors: readonly FieldError[]): void {
 export function validateListOptions(options: WatchOptions): void {
   const { sendInitialEvents } = options;
   if (options.resourceVersionMatch === undefined && sendInitialEvents === undefined) return;
-  const errors = options.resourceVersionMatch === undefined ? [] : matchErrors(options, options.resourceVersionMatch);
+  const errors =
+    options.resourceVersionMatch === undefined ? [] : matchErrors(options, options.resourceVersionMatch);
   if (sendInitialEvents !== undefined) {
     errors.push(fieldForbidden('sendInitialEvents', 'sendInitialEvents is forbidden for list'));
   }

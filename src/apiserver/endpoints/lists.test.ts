@@ -8,7 +8,8 @@ async function list(endpoint: ApiEndpoint, options: ListOptions = {}): Promise<K
   return (await endpoint.request({ verb: 'list', ...CONFIG_MAPS, options })).object as KubeList;
 }
 
-const names = ({ items }: KubeList): readonly (string | undefined)[] => items.map(({ metadata }) => metadata.name);
+const names = ({ items }: KubeList): readonly (string | undefined)[] =>
+  items.map(({ metadata }) => metadata.name);
 
 async function withConfigMaps(...all: readonly string[]) {
   const server = await startTestServer();
@@ -49,7 +50,11 @@ test('pages of a selection leave out the remaining count and skip what does not 
   assert.deepEqual(names(first), ['c1', 'c3']);
   assert.equal(first.metadata.remainingItemCount, undefined);
   await ask(endpoint, { verb: 'delete', ...CONFIG_MAPS, name: 'c5' });
-  const second = await list(endpoint, { limit: 2, labelSelector: 'parity=odd', continue: first.metadata.continue });
+  const second = await list(endpoint, {
+    limit: 2,
+    labelSelector: 'parity=odd',
+    continue: first.metadata.continue,
+  });
   assert.deepEqual(names(second), ['c5']);
   await server.close();
 });
@@ -59,7 +64,9 @@ test('a page of a compacted revision is 410 with a token that goes on at the new
   const first = await list(endpoint, { limit: 1 });
   await ask(endpoint, { verb: 'create', ...CONFIG_MAPS, body: configMap('c4') });
   await store.compact(store.revision);
-  const error = await list(endpoint, { limit: 1, continue: first.metadata.continue }).catch((e: unknown) => e);
+  const error = await list(endpoint, { limit: 1, continue: first.metadata.continue }).catch(
+    (e: unknown) => e,
+  );
   assert.ok(error instanceof ExpiredContinueError);
   assert.equal(error.code, 410);
   assert.equal(error.reason, 'Expired');
@@ -72,7 +79,9 @@ test('resourceVersion: exact shows the past, a future one is 504, a compacted on
   const { endpoint, server, store } = await withConfigMaps('c1');
   const then = String(store.revision);
   await ask(endpoint, { verb: 'create', ...CONFIG_MAPS, body: configMap('c2') });
-  assert.deepEqual(names(await list(endpoint, { resourceVersion: then, resourceVersionMatch: 'Exact' })), ['c1']);
+  assert.deepEqual(names(await list(endpoint, { resourceVersion: then, resourceVersionMatch: 'Exact' })), [
+    'c1',
+  ]);
   assert.deepEqual(names(await list(endpoint, { resourceVersion: then })), ['c1', 'c2']);
   assert.deepEqual(names(await list(endpoint, { resourceVersion: '0' })), ['c1', 'c2']);
   await assert.rejects(list(endpoint, { resourceVersion: '99999' }), {
@@ -118,6 +127,9 @@ test('a field selector by name finds the one object', async () => {
   const { endpoint, server } = await withConfigMaps('c1', 'c2');
   assert.deepEqual(names(await list(endpoint, { fieldSelector: 'metadata.name=c2' })), ['c2']);
   assert.deepEqual(names(await list(endpoint, { fieldSelector: 'metadata.name!=c2' })), ['c1']);
-  assert.deepEqual(names(await list(endpoint, { fieldSelector: 'metadata.name=c2', labelSelector: 'parity=odd' })), []);
+  assert.deepEqual(
+    names(await list(endpoint, { fieldSelector: 'metadata.name=c2', labelSelector: 'parity=odd' })),
+    [],
+  );
   await server.close();
 });

@@ -85,7 +85,11 @@ test('watches by a field value hear of their objects only', async () => {
   const { endpoint, server } = await startTestServer();
   const pods = { group: '', version: 'v1', resource: 'pods' } as const;
   const watchNode = (node: string) =>
-    endpoint.watch({ verb: 'watch', ...pods, options: { fieldSelector: `spec.nodeName=${node}`, resourceVersion: '1' } });
+    endpoint.watch({
+      verb: 'watch',
+      ...pods,
+      options: { fieldSelector: `spec.nodeName=${node}`, resourceVersion: '1' },
+    });
   const [one, two] = await Promise.all([watchNode('n1'), watchNode('n2')]);
   for (const [name, nodeName] of [
     ['p1', 'n1'],
@@ -123,7 +127,11 @@ test('a revision older than the ring is served from the history of the store, a 
 test('bookmarks come once a minute to those who allow them, when something has changed', async () => {
   const clock = new VirtualClock();
   const { endpoint, server } = await startTestServer({ clock });
-  const events = await watch(endpoint, { allowWatchBookmarks: true, resourceVersion: '1', labelSelector: 'none=1' });
+  const events = await watch(endpoint, {
+    allowWatchBookmarks: true,
+    resourceVersion: '1',
+    labelSelector: 'none=1',
+  });
   await create(endpoint, 'c1');
   await clock.advance(61_000);
   assert.deepEqual(await take(events, 1), ['BOOKMARK -']);

@@ -5,6 +5,7 @@ import type { ResourceTable } from './resource-table.ts';
 import type { StoredResource } from './stored-resource.ts';
 
 /** Objects given out are of the type the caller says the resource has. */
+/* oxlint-disable typescript/no-unnecessary-type-parameters -- the caller names the kind */
 export class TableReader implements CacheReader {
   readonly #table: ResourceTable;
 

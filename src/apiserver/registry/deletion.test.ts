@@ -13,7 +13,10 @@ const isGone = (endpoint: ApiEndpoint, target: ResourceTarget, name: string): Pr
   assert.rejects(endpoint.request({ verb: 'get', ...target, name }), { code: 404 });
 
 async function createPod(endpoint: ApiEndpoint, spec: object = {}): Promise<KubeObject> {
-  const body = { metadata: { name: 'p' }, spec: { nodeName: 'n', containers: [{ name: 'c', image: 'i' }], ...spec } };
+  const body = {
+    metadata: { name: 'p' },
+    spec: { nodeName: 'n', containers: [{ name: 'c', image: 'i' }], ...spec },
+  };
   return ask(endpoint, { verb: 'create', ...PODS, body });
 }
 
@@ -35,16 +38,29 @@ test('what has no finalizers goes at once, and the answer is a Status', async ()
 
 test('finalizers hold an object until the last one is taken off', async () => {
   const { endpoint, server } = await startTestServer();
-  await ask(endpoint, { verb: 'create', ...CONFIG_MAPS, body: configMap('c', {}, { finalizers: ['a.b/c'] }) });
+  await ask(endpoint, {
+    verb: 'create',
+    ...CONFIG_MAPS,
+    body: configMap('c', {}, { finalizers: ['a.b/c'] }),
+  });
   const marked = (await remove(endpoint, CONFIG_MAPS, 'c')).object as KubeObject;
   assert.equal(marked.metadata.deletionTimestamp, '2026-01-01T00:00:00Z');
   assert.equal(marked.metadata.deletionGracePeriodSeconds, 0);
   const again = (await remove(endpoint, CONFIG_MAPS, 'c')).object as KubeObject;
   assert.equal(again.metadata.resourceVersion, marked.metadata.resourceVersion, 'nothing new to say');
   const patch = (body: object) =>
-    ask(endpoint, { verb: 'patch', ...CONFIG_MAPS, name: 'c', patchType: 'application/merge-patch+json', body });
+    ask(endpoint, {
+      verb: 'patch',
+      ...CONFIG_MAPS,
+      name: 'c',
+      patchType: 'application/merge-patch+json',
+      body,
+    });
   await assert.rejects(patch({ metadata: { finalizers: ['a.b/c', 'd.e/f'] } }), (error: Error) => {
-    assert.match(error.message, /no new finalizers can be added if the object is being deleted, found new finalizers \[\]string\{"d.e\/f"\}/);
+    assert.match(
+      error.message,
+      /no new finalizers can be added if the object is being deleted, found new finalizers \[\]string\{"d.e\/f"\}/,
+    );
     return true;
   });
   await patch({ metadata: { finalizers: null } });
@@ -60,7 +76,13 @@ test('the propagation policy becomes a finalizer', async () => {
     const { finalizers } = (object as KubeObject).metadata;
     if (finalizers === undefined) return undefined;
     const patchType = 'application/merge-patch+json';
-    await ask(endpoint, { verb: 'patch', ...CONFIG_MAPS, name: 'c', patchType, body: { metadata: { finalizers: null } } });
+    await ask(endpoint, {
+      verb: 'patch',
+      ...CONFIG_MAPS,
+      name: 'c',
+      patchType,
+      body: { metadata: { finalizers: null } },
+    });
     return finalizers;
   };
   assert.deepEqual(await finalizersAfter({ propagationPolicy: 'Foreground' }), ['foregroundDeletion']);
@@ -109,7 +131,13 @@ test('a namespace is Terminating until its own finalizers are gone', async () =>
   const marked = (await remove(endpoint, target, 'n')).object as KubeObject;
   assert.deepEqual(marked.status, { phase: 'Terminating' });
   assert.deepEqual(marked.spec, { finalizers: ['kubernetes'] });
-  await ask(endpoint, { verb: 'update', ...target, name: 'n', subresource: 'finalize', body: { metadata: { name: 'n' }, spec: {} } });
+  await ask(endpoint, {
+    verb: 'update',
+    ...target,
+    name: 'n',
+    subresource: 'finalize',
+    body: { metadata: { name: 'n' }, spec: {} },
+  });
   await isGone(endpoint, target, 'n');
   await server.close();
 });
@@ -121,8 +149,13 @@ test('deletecollection takes what the selector matches', async () => {
     await ask(endpoint, { verb: 'create', ...CONFIG_MAPS, body: configMap(name, {}, { labels }) });
   }
   await endpoint.request({ verb: 'deletecollection', ...CONFIG_MAPS, list: { labelSelector: 'gone=yes' } });
-  const left = (await endpoint.request({ verb: 'list', ...CONFIG_MAPS })).object as { items: readonly KubeObject[] };
-  assert.deepEqual(left.items.map(({ metadata }) => metadata.name), ['c2']);
+  const left = (await endpoint.request({ verb: 'list', ...CONFIG_MAPS })).object as {
+    items: readonly KubeObject[];
+  };
+  assert.deepEqual(
+    left.items.map(({ metadata }) => metadata.name),
+    ['c2'],
+  );
   await server.close();
 });
 
@@ -130,12 +163,32 @@ test('an eviction asks the disruption budget', async () => {
   const { endpoint, server } = await startTestServer();
   const labels = { app: 'x' };
   const containers = [{ name: 'c', image: 'i' }];
-  await ask(endpoint, { verb: 'create', ...PODS, body: { metadata: { name: 'p', labels }, spec: { nodeName: 'n', containers } } });
+  await ask(endpoint, {
+    verb: 'create',
+    ...PODS,
+    body: { metadata: { name: 'p', labels }, spec: { nodeName: 'n', containers } },
+  });
   const status = { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] };
   const patchType = 'application/merge-patch+json';
-  await ask(endpoint, { verb: 'patch', ...PODS, name: 'p', subresource: 'status', patchType, body: { status } });
-  const budgets = { group: 'policy', version: 'v1', resource: 'poddisruptionbudgets', namespace: 'default' } as const;
-  await ask(endpoint, { verb: 'create', ...budgets, body: { metadata: { name: 'b' }, spec: { minAvailable: 1, selector: { matchLabels: labels } } } });
+  await ask(endpoint, {
+    verb: 'patch',
+    ...PODS,
+    name: 'p',
+    subresource: 'status',
+    patchType,
+    body: { status },
+  });
+  const budgets = {
+    group: 'policy',
+    version: 'v1',
+    resource: 'poddisruptionbudgets',
+    namespace: 'default',
+  } as const;
+  await ask(endpoint, {
+    verb: 'create',
+    ...budgets,
+    body: { metadata: { name: 'b' }, spec: { minAvailable: 1, selector: { matchLabels: labels } } },
+  });
   const allow = (disruptionsAllowed: number) =>
     ask(endpoint, {
       verb: 'patch',
@@ -143,17 +196,36 @@ test('an eviction asks the disruption budget', async () => {
       name: 'b',
       subresource: 'status',
       patchType,
-      body: { status: { observedGeneration: 1, disruptionsAllowed, currentHealthy: 1, desiredHealthy: 1, expectedPods: 1 } },
+      body: {
+        status: {
+          observedGeneration: 1,
+          disruptionsAllowed,
+          currentHealthy: 1,
+          desiredHealthy: 1,
+          expectedPods: 1,
+        },
+      },
     });
   const evict = () =>
-    endpoint.request({ verb: 'create', ...PODS, name: 'p', subresource: 'eviction', body: { metadata: { name: 'p' } } });
+    endpoint.request({
+      verb: 'create',
+      ...PODS,
+      name: 'p',
+      subresource: 'eviction',
+      body: { metadata: { name: 'p' } },
+    });
   await allow(0);
   await assert.rejects(evict(), {
     code: 429,
     reason: 'TooManyRequests',
     message: "Cannot evict pod as it would violate the pod's disruption budget.",
     details: {
-      causes: [{ reason: 'DisruptionBudget', message: 'The disruption budget b needs 1 healthy pods and has 1 currently' }],
+      causes: [
+        {
+          reason: 'DisruptionBudget',
+          message: 'The disruption budget b needs 1 healthy pods and has 1 currently',
+        },
+      ],
     },
   });
   await allow(1);

@@ -197,7 +197,7 @@ function validateManagedFields(entries: readonly ManagedFieldsEntry[]): FieldErr
 /** A field manager's name: at most 128 bytes, printable. */
 export function validateManager(manager: string, path: FieldPath): FieldError[] {
   if (Buffer.byteLength(manager) > MAX_MANAGER_BYTES) return [tooLong(path, MAX_MANAGER_BYTES)];
-  const at = [...manager].findIndex((character) => /\p{C}/u.test(character));
+  const at = Array.from(manager).findIndex((character) => /\p{C}/u.test(character));
   if (at < 0) return [];
   const code = (manager.codePointAt(at) ?? 0).toString(16).toUpperCase().padStart(4, '0');
   return [invalid(path, manager, `invalid character U+${code} (at position ${at})`)];

@@ -103,7 +103,7 @@ function apply(served: ServedResource, request: PatchRequest, live: KubeObject |
   if (typeof applied !== 'object' || applied === null || Array.isArray(applied)) {
     throw badRequest(`error decoding YAML: error converting YAML to JSON: not an object`);
   }
-  if (live !== undefined) checkUid(served, applied as Partial<KubeObject>, live);
+  if (live !== undefined) checkUid(served, applied, live);
   const { object } = applyServerSide({
     schema: served.schema,
     live,

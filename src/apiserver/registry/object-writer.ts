@@ -200,10 +200,9 @@ export class ObjectWriter {
     }
     const result = await commitPut(store, stored, object, 0, ready?.rider);
     if (result.committed) return result.entry;
-    if (result.riderFailed && attempt < MAX_UPDATE_ATTEMPTS) {
-      return this.#createOnce(served, attributes, admitted, call, attempt + 1);
-    }
-    throw exists();
+    if (!result.riderFailed) throw exists();
+    if (attempt === MAX_UPDATE_ATTEMPTS) throw modifiedConflict(served.groupResource, name);
+    return this.#createOnce(served, attributes, admitted, call, attempt + 1);
   }
 
   /** One optimistic attempt: `entry` when it is done, `live` to try again on. */

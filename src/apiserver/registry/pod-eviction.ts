@@ -87,7 +87,7 @@ async function askBudget(deps: EvictionDeps, live: KubeObject, dryRun: boolean):
   const name = first.metadata.name ?? '';
   const budget = typed<policyV1.PodDisruptionBudget>(first);
   if (!isReady(pod)) {
-    const { currentHealthy = 0, desiredHealthy = 0 } = budget.status ?? {};
+    const { currentHealthy, desiredHealthy } = budget.status;
     if (budget.spec.unhealthyPodEvictionPolicy === 'AlwaysAllow') return name;
     if (currentHealthy >= desiredHealthy && desiredHealthy > 0) return name;
   }

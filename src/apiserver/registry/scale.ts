@@ -48,7 +48,7 @@ export function scaleOf(object: KubeObject, paths: ScalePaths): Scale {
   };
 }
 
-/** The object with the Scale's replica count; the Scale's resourceVersion guards it. */
+/** The object with the Scale's replica count; the Scale's resourceVersion, if it has one, guards it. */
 export function withScale(object: KubeObject, scale: Scale, paths: ScalePaths): KubeObject {
   const name = object.metadata.name ?? '';
   const own = scale.metadata.name ?? '';
@@ -60,7 +60,8 @@ export function withScale(object: KubeObject, scale: Scale, paths: ScalePaths): 
     const error = invalid('spec.replicas', replicas, 'must be greater than or equal to 0');
     throw invalidObject({ group: 'autoscaling', kind: 'Scale' }, name, [error]);
   }
-  const resourceVersion = scale.metadata.resourceVersion ?? '';
+  const asked = scale.metadata.resourceVersion ?? '';
+  const resourceVersion = asked === '' ? object.metadata.resourceVersion : asked;
   const changed = withValueAt(object, paths.specReplicas.split('.').slice(1), replicas) as KubeObject;
   return { ...changed, metadata: { ...object.metadata, resourceVersion } };
 }

@@ -1,6 +1,6 @@
 /** The last step of every write: one transaction, and the cache entry that shows it. */
 import { type GroupResource, type KubeObject, modifiedConflict, notFound, StatusError } from '#machinery';
-import type { Compare, KeyValue, Revision, Store, Write } from '#store';
+import type { Compare, KeyValue, Revision, Store, TransactionResult, Write } from '#store';
 import { StoreUnavailableError } from '#store';
 import { CacheEntry, encodeForStore } from '../watch-cache/cache-entry.ts';
 import { entryOf, rememberWritten } from '../watch-cache/resource-cache.ts';
@@ -17,6 +17,9 @@ export type CommitResult =
   | { readonly committed: true; readonly entry: CacheEntry }
   /** What is there instead; `riderFailed`: the object was as expected, a rider's condition was not. */
   | { readonly committed: false; readonly current: KeyValue | undefined; readonly riderFailed: boolean };
+
+/** How long a refused rider waits to see what it was refused for. */
+const RIDER_TIMEOUT_MS = 3000;
 
 /** Writes `object` over exactly the revision `expected` (0: nothing there). */
 export async function commitPut(
@@ -41,7 +44,7 @@ export async function commitPut(
     compare: [{ key: storeKey, modRevision: expected }, ...(rider.compare ?? [])],
     writes: [put, ...(rider.writes ?? [])],
   });
-  if (!result.succeeded) return refused(result.current, expected);
+  if (!result.succeeded) return refused(resource, result, expected);
   const cached = resource.cache.get(key);
   if (cached?.revision === result.revision) return { committed: true, entry: cached };
   const created = expected === 0 ? result.revision : (cached?.createRevision ?? result.revision);
@@ -61,13 +64,20 @@ export async function commitDelete(
     compare: [{ key: storeKey, modRevision: entry.revision }, ...(rider.compare ?? [])],
     writes: [{ type: 'delete', key: storeKey }, ...(rider.writes ?? [])],
   });
-  if (!result.succeeded) return refused(result.current, entry.revision);
+  if (!result.succeeded) return refused(resource, result, entry.revision);
   return { committed: true, entry: entry.tombstone(result.revision) };
 }
 
-function refused(current: readonly (KeyValue | undefined)[], expected: Revision): CommitResult {
-  const [own] = current;
-  return { committed: false, current: own, riderFailed: (own?.modRevision ?? 0) === expected };
+/** Another server's rider may have been faster than the watch that tells of it: without waiting we would try the same. */
+async function refused(
+  resource: StoredResource,
+  result: Extract<TransactionResult, { succeeded: false }>,
+  expected: Revision,
+): Promise<CommitResult> {
+  const [own] = result.current;
+  const riderFailed = (own?.modRevision ?? 0) === expected;
+  if (riderFailed) await resource.cache.hub.waitFor(result.revision, RIDER_TIMEOUT_MS);
+  return { committed: false, current: own, riderFailed };
 }
 
 async function transact(

@@ -7,7 +7,6 @@ import {
   type PatchOptions,
   type ResourceTarget,
   type Status,
-  StatusError,
   applyJsonPatch,
   applyMergePatch,
   applyStrategicMergePatch,

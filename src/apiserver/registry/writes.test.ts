@@ -14,12 +14,18 @@ const get = (endpoint: ApiEndpoint, name: string): Promise<KubeObject> =>
 
 test('create fills in what the server owns and refuses a name that is taken', async () => {
   const { endpoint, server, store } = await startTestServer();
-  const made = await create(endpoint, configMap('c1', { a: 'b' }, { uid: 'mine', creationTimestamp: '2000-01-01T00:00:00Z' }));
+  const made = await create(
+    endpoint,
+    configMap('c1', { a: 'b' }, { uid: 'mine', creationTimestamp: '2000-01-01T00:00:00Z' }),
+  );
   assert.match(made.metadata.uid ?? '', /^[0-9a-f-]{36}$/);
   assert.equal(made.metadata.namespace, 'default');
   assert.equal(made.metadata.creationTimestamp, '2026-01-01T00:00:00Z');
   assert.equal(made.metadata.resourceVersion, String(store.revision));
-  assert.deepEqual(made.metadata.managedFields?.map(({ manager, operation }) => [manager, operation]), [['admin', 'Update']]);
+  assert.deepEqual(
+    made.metadata.managedFields?.map(({ manager, operation }) => [manager, operation]),
+    [['admin', 'Update']],
+  );
   await assert.rejects(create(endpoint, configMap('c1')), {
     code: 409,
     reason: 'AlreadyExists',
@@ -43,7 +49,7 @@ test('objects that break the rules of metadata are 422 with the causes of upstre
   await assert.rejects(create(endpoint, configMap('Bad_Name')), {
     code: 422,
     message:
-      'ConfigMap "Bad_Name" is invalid: metadata.name: Invalid value: "Bad_Name": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, \'-\' or \'.\', and must start and end with an alphanumeric character (e.g. \'example.com\', regex used for validation is \'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\')',
+      "ConfigMap \"Bad_Name\" is invalid: metadata.name: Invalid value: \"Bad_Name\": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')",
   });
   await assert.rejects(create(endpoint, { metadata: {} }), {
     code: 422,
@@ -75,7 +81,10 @@ test('an update needs the newest revision or none, and one without change writes
   const forced = await update(endpoint, 'c1', configMap('c1', { a: '4' }));
   assert.deepEqual(forced.data, { a: '4' });
   assert.equal(forced.metadata.uid, first.metadata.uid);
-  await assert.rejects(update(endpoint, 'none', configMap('none')), { code: 404, message: 'configmaps "none" not found' });
+  await assert.rejects(update(endpoint, 'none', configMap('none')), {
+    code: 404,
+    message: 'configmaps "none" not found',
+  });
   await assert.rejects(update(endpoint, 'c1', configMap('c2')), {
     code: 400,
     message: 'the name of the object (c2) does not match the name on the URL (c1)',
@@ -109,8 +118,18 @@ test('all four kinds of patch', async () => {
   );
   assert.deepEqual(applied.data, { b: '2', c: '3', d: '4', e: '5' });
   await assert.rejects(
-    patch(endpoint, 'c1', 'application/apply-patch+yaml', { apiVersion: 'v1', kind: 'ConfigMap', data: { b: 'x' } }, { fieldManager: 'me' }),
-    { code: 409, reason: 'Conflict', message: 'Apply failed with 1 conflict: conflict with "admin" using v1: .data.b' },
+    patch(
+      endpoint,
+      'c1',
+      'application/apply-patch+yaml',
+      { apiVersion: 'v1', kind: 'ConfigMap', data: { b: 'x' } },
+      { fieldManager: 'me' },
+    ),
+    {
+      code: 409,
+      reason: 'Conflict',
+      message: 'Apply failed with 1 conflict: conflict with "admin" using v1: .data.b',
+    },
   );
   await assert.rejects(patch(endpoint, 'c1', 'application/merge-patch+json', { metadata: { name: 'z' } }), {
     code: 400,
@@ -134,7 +153,10 @@ test('applying to nothing creates', async () => {
   assert.equal(made.code, 201);
   assert.equal((await endpoint.request(request)).code, 200);
   const { managedFields } = (made.object as KubeObject).metadata;
-  assert.deepEqual(managedFields?.map(({ manager, operation }) => [manager, operation]), [['me', 'Apply']]);
+  assert.deepEqual(
+    managedFields?.map(({ manager, operation }) => [manager, operation]),
+    [['me', 'Apply']],
+  );
   await server.close();
 });
 
@@ -144,7 +166,13 @@ test('a dry run answers as if it had happened, and nothing has', async () => {
   const before = store.revision;
   const made = await create(endpoint, configMap('c2'), { dryRun: true });
   assert.equal(made.metadata.name, 'c2');
-  const changed = await patch(endpoint, 'c1', 'application/merge-patch+json', { data: { a: '2' } }, { dryRun: true });
+  const changed = await patch(
+    endpoint,
+    'c1',
+    'application/merge-patch+json',
+    { data: { a: '2' } },
+    { dryRun: true },
+  );
   assert.deepEqual(changed.data, { a: '2' });
   await ask(endpoint, { verb: 'delete', ...CONFIG_MAPS, name: 'c1', options: { dryRun: true } });
   assert.equal(store.revision, before);
@@ -155,7 +183,11 @@ test('status and spec are written apart, and only a change of the spec moves the
   const { endpoint, server } = await startTestServer();
   const target = { group: 'apps', version: 'v1', resource: 'deployments', namespace: 'default' } as const;
   const template = { metadata: { labels: { a: 'b' } }, spec: { containers: [{ name: 'c', image: 'i' }] } };
-  const body = { metadata: { name: 'd' }, spec: { replicas: 1, selector: { matchLabels: { a: 'b' } }, template }, status: { replicas: 9 } };
+  const body = {
+    metadata: { name: 'd' },
+    spec: { replicas: 1, selector: { matchLabels: { a: 'b' } }, template },
+    status: { replicas: 9 },
+  };
   const made = await ask(endpoint, { verb: 'create', ...target, body });
   assert.equal(made.metadata.generation, 1);
   assert.deepEqual(made.status, {});
@@ -177,7 +209,10 @@ test('status and spec are written apart, and only a change of the spec moves the
     patchType: 'application/merge-patch+json',
     body: { spec: { replicas: 4 } },
   });
-  assert.deepEqual([scaled.kind, scaled.spec, scaled.status], ['Scale', { replicas: 4 }, { replicas: 3, selector: 'a=b' }]);
+  assert.deepEqual(
+    [scaled.kind, scaled.spec, scaled.status],
+    ['Scale', { replicas: 4 }, { replicas: 3, selector: 'a=b' }],
+  );
   const after = await ask(endpoint, { verb: 'get', ...target, name: 'd' });
   assert.equal(after.metadata.generation, 2);
   assert.equal((after.status as { replicas: number }).replicas, 3);
@@ -187,7 +222,10 @@ test('status and spec are written apart, and only a change of the spec moves the
 test('what is not served is 404 and what is not allowed 405', async () => {
   const { endpoint, server } = await startTestServer();
   const unknown = { verb: 'get', group: 'nope', version: 'v1', resource: 'things', name: 'x' } as const;
-  await assert.rejects(endpoint.request(unknown), { code: 404, message: 'the server could not find the requested resource' });
+  await assert.rejects(endpoint.request(unknown), {
+    code: 404,
+    message: 'the server could not find the requested resource',
+  });
   const deleteAll = { verb: 'deletecollection', group: '', version: 'v1', resource: 'namespaces' } as const;
   await assert.rejects(endpoint.request(deleteAll), {
     code: 405,
@@ -208,6 +246,9 @@ test('one event is served in two groups', async () => {
   };
   await ask(endpoint, { verb: 'create', ...core, body });
   const other = await ask(endpoint, { verb: 'get', ...core, group: 'events.k8s.io', name: 'e' });
-  assert.deepEqual([other.apiVersion, other.note, other.regarding], ['events.k8s.io/v1', 'it started', body.involvedObject]);
+  assert.deepEqual(
+    [other.apiVersion, other.note, other.regarding],
+    ['events.k8s.io/v1', 'it started', body.involvedObject],
+  );
   await server.close();
 });

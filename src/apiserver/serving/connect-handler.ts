@@ -1,6 +1,6 @@
 /** Requests that are handed to a connector, after admission has seen them as CONNECT. */
 import { Readable, type Duplex } from 'node:stream';
-import { StatusError, type ResourceTarget, type UserInfo } from '#machinery';
+import { type ResourceTarget, type UserInfo } from '#machinery';
 import type { AdmissionPlugin } from '../admission/admission.ts';
 import type { Endpoints } from '../endpoints/endpoints.ts';
 import { notServed } from '../endpoints/generic-error.ts';

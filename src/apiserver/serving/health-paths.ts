@@ -40,9 +40,10 @@ function routesFor(endpoint: string, checks: readonly HealthCheck[]): readonly P
 function all(context: RequestContext, endpoint: string, checks: readonly HealthCheck[]): void {
   const excluded = new Set(context.query.getAll('exclude'));
   let isWell = true;
-  const lines = checks.map(({ name, check }) => {
+  const lines = checks.map((known) => {
+    const { name } = known;
     if (excluded.has(name)) return `[+]${name} excluded: ok`;
-    if (check() === undefined) return `[+]${name} ok`;
+    if (known.check() === undefined) return `[+]${name} ok`;
     isWell = false;
     return `[-]${name} failed: reason withheld`;
   });

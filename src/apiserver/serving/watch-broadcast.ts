@@ -128,7 +128,7 @@ class Broadcast implements Watcher {
 
   end(): void {
     this.#flush();
-    for (const stream of [...this.#streams]) stream.end();
+    for (const stream of this.#streams) stream.end();
   }
 
   #flush(): void {

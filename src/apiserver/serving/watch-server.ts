@@ -68,7 +68,7 @@ export class WatchServer {
   }
 
   endAll(): void {
-    for (const stream of [...this.#open]) stream.end();
+    for (const stream of this.#open) stream.end();
   }
 
   #begin(

@@ -28,7 +28,11 @@ test('the revision is put into the stored bytes, in the place where Go prints it
 });
 
 test('bytes are made once, and a deleted object shows the revision of its deletion', () => {
-  const { object, stored } = encodeForStore({ kind: 'ConfigMap', apiVersion: 'v1', metadata: { name: 'a', uid: 'u' } });
+  const { object, stored } = encodeForStore({
+    kind: 'ConfigMap',
+    apiVersion: 'v1',
+    metadata: { name: 'a', uid: 'u' },
+  });
   const entry = CacheEntry.fromStore('a', 7, 7, stored, object);
   assert.equal(entry.json(v1), entry.json(v1));
   assert.equal(entry.object, object, 'the object of the writer is taken over');
@@ -48,7 +52,11 @@ test('a version of another form is converted and encoded once', () => {
       return { ...object, apiVersion: 'v2' };
     },
   };
-  const entry = CacheEntry.fromObject('a', 1, { kind: 'ConfigMap', apiVersion: 'v1', metadata: { name: 'a' } });
+  const entry = CacheEntry.fromObject('a', 1, {
+    kind: 'ConfigMap',
+    apiVersion: 'v1',
+    metadata: { name: 'a' },
+  });
   assert.equal(entry.in(v2).apiVersion, 'v2');
   assert.equal(entry.json(v2), entry.json(v2));
   assert.equal(entry.in(v1).apiVersion, 'v1');

@@ -21,7 +21,7 @@ export function decodeContinueToken(text: string): ContinueToken {
   const parsed = parseToken(text);
   if (parsed.v !== TOKEN_VERSION) {
     throw badRequest(
-      `invalid continue token: continue key is not valid: server does not recognize this encoded version ${String(parsed.v ?? '')}`,
+      `invalid continue token: continue key is not valid: server does not recognize this encoded version ${JSON.stringify(parsed.v ?? '').replaceAll('"', '')}`,
     );
   }
   if (typeof parsed.rv !== 'number' || parsed.rv === 0 || !Number.isSafeInteger(parsed.rv)) {

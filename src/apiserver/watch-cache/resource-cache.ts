@@ -138,7 +138,7 @@ export class ResourceCache {
   }
 
   close(): void {
-    for (const watcher of [...this.subscriptions.watchers()]) watcher.end();
+    for (const watcher of this.subscriptions.watchers()) watcher.end();
     this.hub.unregister(this);
   }
 

@@ -77,7 +77,7 @@ function withoutUnused(next: Service, before: Service): Service {
   return { ...next, spec, status };
 }
 
-function without<T extends object, K extends keyof T>(object: T, field: K): T {
+function without<T extends object>(object: T, field: keyof T): T {
   const { [field]: _, ...rest } = object;
   // The fields left out here are optional in the API's types.
   return rest as unknown as T;
