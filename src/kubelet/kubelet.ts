@@ -8,6 +8,7 @@ import type { DnsConfig } from '#cri';
 import { formatTime, type Timer } from '#platform';
 import { ContainerConfigs } from './containers/container-config.ts';
 import { ContainerKiller } from './containers/container-killer.ts';
+import { ContainerStarter } from './containers/container-starter.ts';
 import { createLifecycleHooks } from './containers/lifecycle-hooks.ts';
 import { PodRunner } from './containers/pod-runner.ts';
 import { podLogFolder } from './containers/sandbox-config.ts';
@@ -239,16 +240,25 @@ class NodeKubelet implements Kubelet {
       logRoot: this.#logRoot,
       seccompDefault: this.#options.seccompDefault ?? 'RuntimeDefault',
     });
-    const runner = new PodRunner({
+    const starter = new ContainerStarter({
       runtime,
-      pods,
       puller: new ImagePuller({ images, events, clock }),
       configs,
       killer,
       hooks,
       events,
       files,
-      clock,
+      logger,
+      logRoot: this.#logRoot,
+      pullSecrets: (pod) => this.#pullSecrets(pod),
+    });
+    const runner = new PodRunner({
+      runtime,
+      pods,
+      starter,
+      killer,
+      events,
+      files,
       logger,
       clusterDns: { servers: this.#options.clusterDns, domain: this.#options.clusterDomain },
       hostDns: () => this.#hostDns(),
@@ -259,7 +269,6 @@ class NodeKubelet implements Kubelet {
         spec.runtimeClassName === undefined
           ? ''
           : (await client.resource(resources.runtimeClasses).get(spec.runtimeClassName)).handler,
-      pullSecrets: (pod) => this.#pullSecrets(pod),
     });
     const prober = this.#options.probes ?? createNetworkProbes({ runtime, sockets, clock });
     const kubeletStartMs = clock.now();

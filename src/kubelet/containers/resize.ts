@@ -15,11 +15,10 @@ export interface Resize {
   readonly restart: boolean;
 }
 
-const FIELD_OF = {
-  cpuShares: 'cpu',
-  cpuQuota: 'cpu',
-  memoryLimitBytes: 'memory',
-} as const;
+const RESOURCE_OF = { cpuShares: 'cpu', cpuQuota: 'cpu', memoryLimitBytes: 'memory' } as const;
+const FIELDS = ['cpuShares', 'cpuQuota', 'memoryLimitBytes'] as const;
+/** Runtimes say it with -1, with 0 or by leaving it out. */
+const UNLIMITED = -1;
 
 /** Containers that run with other resources than the spec now says. */
 export function computeResizes(
@@ -30,27 +29,19 @@ export function computeResizes(
   const resizes: Resize[] = [];
   for (const container of [...(pod.spec.initContainers ?? []), ...pod.spec.containers]) {
     const latest = latestContainer(runtime, container.name);
-    if (latest?.state !== 'running') continue;
+    // A runtime that does not say what it was given cannot be compared with.
+    if (latest?.state !== 'running' || latest.resources.cpuShares === undefined) continue;
     const wanted = containerResources(pod, container, memoryCapacityBytes);
-    const changed = Object.keys(FIELD_OF).filter((key): key is keyof typeof FIELD_OF => {
-      const field = key as keyof typeof FIELD_OF;
-      // A runtime that does not say what it was given cannot be compared with.
-      return (
-        latest.resources[field] !== undefined &&
-        latest.resources[field] !== (wanted[field] ?? unlimited(field))
-      );
-    });
+    const given = latest.resources;
+    const changed = FIELDS.filter((field) => (given[field] || UNLIMITED) !== (wanted[field] || UNLIMITED));
     if (changed.length === 0) continue;
-    const restart = changed.some((key) =>
+    const restart = changed.some((field) =>
       (container.resizePolicy ?? []).some(
         ({ resourceName, restartPolicy }) =>
-          resourceName === FIELD_OF[key] && restartPolicy === 'RestartContainer',
+          resourceName === RESOURCE_OF[field] && restartPolicy === 'RestartContainer',
       ),
     );
     resizes.push({ container, id: latest.id, resources: wanted, restart });
   }
   return resizes;
 }
-
-const unlimited = (field: keyof typeof FIELD_OF): number | undefined =>
-  field === 'cpuQuota' ? -1 : undefined;

@@ -11,7 +11,8 @@
 import type { coreV1 } from '#api';
 import type { Clock, Logger, Random, Timer } from '#platform';
 import type { ContainerKiller } from '../containers/container-killer.ts';
-import type { PodMemory, PodRunner } from '../containers/pod-runner.ts';
+import type { PodMemory } from '../containers/container-starter.ts';
+import type { PodRunner } from '../containers/pod-runner.ts';
 import { RestartBackoff } from '../containers/restart-backoff.ts';
 import { type EventSink, podTarget } from '../events.ts';
 import type { PodProbes } from '../probes/pod-probes.ts';

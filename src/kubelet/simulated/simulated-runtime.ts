@@ -8,10 +8,8 @@ import {
   type Container,
   type ContainerConfig,
   type ContainerEvent,
-  type ContainerState,
   type ContainerStats,
   type ContainerStatus,
-  type Image,
   type ImageService,
   type PodSandbox,
   type PodSandboxConfig,
@@ -20,10 +18,11 @@ import {
   type RuntimeService,
   type StreamIo,
 } from '#cri';
-import type { Clock, Files, Random, Timer } from '#platform';
+import type { Clock, Files, Random } from '#platform';
 import { AddressPool } from './address-pool.ts';
-import { type ContainerScript, scriptFor, type SimulatedBehaviour } from './script.ts';
+import { scriptFor, type SimulatedBehaviour } from './script.ts';
 import { SimulatedImages } from './simulated-images.ts';
+import { describeContainer, describeSandbox, type SimContainer, type SimSandbox } from './simulated-state.ts';
 
 export interface SimulatedRuntimeOptions {
   readonly clock: Clock;
@@ -36,33 +35,6 @@ export interface SimulatedRuntimeOptions {
 }
 
 export type SimulatedRuntime = RuntimeService & ImageService;
-
-interface SimSandbox {
-  readonly id: string;
-  readonly config: PodSandboxConfig;
-  readonly createdAt: bigint;
-  readonly containers: Set<string>;
-  ready: boolean;
-  ip: string | undefined;
-}
-
-interface SimContainer {
-  readonly id: string;
-  readonly sandbox: SimSandbox;
-  readonly config: ContainerConfig;
-  readonly script: ContainerScript;
-  readonly image: Image;
-  readonly createdAt: bigint;
-  state: ContainerState;
-  startedAt: bigint;
-  finishedAt: bigint;
-  exitCode: number;
-  reason: string;
-  message: string;
-  resources: ContainerConfig['linux']['resources'];
-  timer: Timer | undefined;
-  readonly onExit: Set<() => void>;
-}
 
 const NS_PER_MS = 1_000_000;
 const KILLED_EXIT_CODE = 137;
@@ -409,24 +381,3 @@ class Simulation extends SimulatedImages implements RuntimeService {
 }
 
 const reasonOf = (exitCode: number): string => (exitCode === 0 ? 'Completed' : 'Error');
-
-const describeSandbox = (sandbox: SimSandbox): PodSandbox => ({
-  id: sandbox.id,
-  metadata: sandbox.config.metadata,
-  state: sandbox.ready ? 'SANDBOX_READY' : 'SANDBOX_NOTREADY',
-  createdAt: sandbox.createdAt,
-  labels: sandbox.config.labels,
-  annotations: sandbox.config.annotations,
-});
-
-const describeContainer = (container: SimContainer): Container => ({
-  id: container.id,
-  podSandboxId: container.sandbox.id,
-  metadata: container.config.metadata,
-  image: container.config.image,
-  imageRef: container.image.repoDigests[0] ?? container.image.id,
-  state: container.state,
-  createdAt: container.createdAt,
-  labels: container.config.labels,
-  annotations: container.config.annotations,
-});
