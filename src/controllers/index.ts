@@ -5,6 +5,7 @@ import { endpointSliceController } from './endpointslice/index.ts';
 import type { Controller } from './frame/controller.ts';
 import { type ControllerHost, type RunningControllers, runControllers } from './frame/run-controllers.ts';
 import { garbageCollector } from './garbagecollector/index.ts';
+import { jobController } from './job/index.ts';
 import { namespaceController } from './namespace/index.ts';
 import { nodeLifecycleController, type NodeLifecycleOptions } from './nodelifecycle/index.ts';
 import { podGarbageCollector, type PodCollectorOptions } from './podgc/index.ts';
@@ -35,6 +36,7 @@ export function builtinControllers(options: ControllerSetOptions = {}): readonly
     endpointSliceController,
     endpointsController,
     garbageCollector,
+    jobController,
     nodeLifecycleController(options),
     taintEvictionController,
     podGarbageCollector(options),

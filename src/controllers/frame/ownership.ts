@@ -50,6 +50,8 @@ export interface ClaimOptions<T extends Owned> {
    * gone or being deleted would leave orphans behind.
    */
   readonly readOwner: () => Promise<Owner>;
+  /** Given to what is adopted, so that it cannot vanish before its owner has taken note. */
+  readonly finalizers?: readonly string[];
   /** Writes a strategic merge patch of the object. */
   readonly patch: (object: T, patch: object) => Promise<unknown>;
 }
@@ -91,10 +93,17 @@ async function assertAlive<T extends Owned>({ owner, readOwner }: ClaimOptions<T
 }
 
 /** False when the object is gone. */
-async function adopt<T extends Owned>(object: T, { owner, patch }: ClaimOptions<T>): Promise<boolean> {
+async function adopt<T extends Owned>(
+  object: T,
+  { owner, finalizers, patch }: ClaimOptions<T>,
+): Promise<boolean> {
   try {
     await patch(object, {
-      metadata: { ownerReferences: [controllerReference(owner)], uid: object.metadata.uid },
+      metadata: {
+        ownerReferences: [controllerReference(owner)],
+        uid: object.metadata.uid,
+        ...(finalizers === undefined ? {} : { finalizers }),
+      },
     });
     return true;
   } catch (error) {
