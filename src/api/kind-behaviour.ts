@@ -34,10 +34,19 @@ export interface KindBehaviour {
   readonly prepareForCreate?: (object: KubeObject, context: WriteContext) => KubeObject;
   /** Same on update; the generic rules already keep status from the old object on a main-resource write. */
   readonly prepareForUpdate?: (object: KubeObject, old: KubeObject, context: WriteContext) => KubeObject;
-  readonly prepareForStatusUpdate?: (object: KubeObject, old: KubeObject, context: WriteContext) => KubeObject;
+  readonly prepareForStatusUpdate?: (
+    object: KubeObject,
+    old: KubeObject,
+    context: WriteContext,
+  ) => KubeObject;
   /** Metadata is validated generically before. */
   readonly validateCreate?: (object: KubeObject) => readonly FieldError[];
-  readonly validateUpdate?: (object: KubeObject, old: KubeObject) => readonly FieldError[];
+  /** `subresource`: what was written to when it was not the object itself (`resize`, `scale`, …). */
+  readonly validateUpdate?: (
+    object: KubeObject,
+    old: KubeObject,
+    subresource: string | undefined,
+  ) => readonly FieldError[];
   readonly validateStatusUpdate?: (object: KubeObject, old: KubeObject) => readonly FieldError[];
   readonly warnings?: (object: KubeObject, old: KubeObject | undefined) => readonly string[];
   /** True when `metadata.generation` must grow. Default: anything but metadata and status changed. */

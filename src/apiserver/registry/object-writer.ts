@@ -290,7 +290,7 @@ export class ObjectWriter {
     const own =
       subresource === 'status'
         ? behaviour?.validateStatusUpdate?.(object, old)
-        : behaviour?.validateUpdate?.(object, old);
+        : behaviour?.validateUpdate?.(object, old, subresource);
     relevant.push(...(own ?? []));
     refuseInvalid(served, object, relevant);
   }

@@ -5,6 +5,9 @@ import { defineKind } from '../define-kind.ts';
 import { podColumns } from './columns.ts';
 import { defaultPod, defaultTemplate } from './defaults.ts';
 import { qualityOfService } from './quality-of-service.ts';
+import { validatePodCreate, validatePodUpdate } from './validation/pod.ts';
+import { validatePodStatusUpdate } from './validation/status.ts';
+import { validatePodTemplate } from './validation/pod-template.ts';
 
 const pod = defineKind<coreV1.Pod>({
   group: '',
@@ -20,6 +23,9 @@ const pod = defineKind<coreV1.Pod>({
     spec: old.spec,
     status: { ...object.status, qosClass: old.status.qosClass },
   }),
+  validateCreate: validatePodCreate,
+  validateUpdate: validatePodUpdate,
+  validateStatusUpdate: validatePodStatusUpdate,
   selectableFields: ({ spec, status }) => ({
     'spec.nodeName': spec.nodeName ?? '',
     'spec.restartPolicy': spec.restartPolicy ?? '',
@@ -45,6 +51,9 @@ const podTemplate = defineKind<coreV1.PodTemplate>({
   group: '',
   kind: 'PodTemplate',
   setDefaults: (object) => ({ ...object, template: defaultTemplate(object.template) }),
+  prepareForCreate: (object) => ({ ...object, metadata: { ...object.metadata, generation: 1 } }),
+  validateCreate: (object) => validatePodTemplate(object, undefined),
+  validateUpdate: validatePodTemplate,
   columns: [
     nameColumn,
     ...templateColumns<coreV1.PodTemplate>((object) => object.template).map((column) => ({
