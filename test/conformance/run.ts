@@ -9,13 +9,15 @@
  *   --failed         only tests that do not pass yet
  *   --passing        only tests that pass: nothing may be lost
  *   --simulate       simulated nodes: enough for levels A, B and C
+ *   --skip REGEX     not those
+ *   --verbose        the suite's own output too
  *   --slow           include tests marked Slow (one waits ten minutes for compaction)
  *
  * Exit code 1 when a test that passed before fails. Writes test/conformance/passing.txt and
  * docs/reference/conformance.md.
  */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -32,6 +34,9 @@ import {
   writeReport,
 } from './report.ts';
 
+/** A batch that takes longer is ended; what it has not finished has failed. */
+const BATCH_MINUTES = 12;
+
 const { values } = parseArgs({
   options: {
     level: { type: 'string' },
@@ -42,6 +47,8 @@ const { values } = parseArgs({
     passing: { type: 'boolean', default: false },
     slow: { type: 'boolean', default: false },
     simulate: { type: 'boolean', default: false },
+    verbose: { type: 'boolean', default: false },
+    skip: { type: 'string' },
   },
 });
 
@@ -53,6 +60,7 @@ function choose(catalog: readonly ConformanceTest[], kept: ReadonlySet<string>):
     (test) =>
       levels.includes(test.level) &&
       focus.test(test.name) &&
+      (values.skip === undefined || !new RegExp(values.skip).test(test.name)) &&
       (values.area === undefined || test.area === values.area) &&
       (!values.failed || !kept.has(test.name)) &&
       (!values.passing || kept.has(test.name)) &&
@@ -62,39 +70,83 @@ function choose(catalog: readonly ConformanceTest[], kept: ReadonlySet<string>):
 
 const escapeRegex = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
 
-async function runSuite(
+/** Tests of one e2e.test process. Small, so that what hangs costs little and results come in as it goes. */
+const BATCH_SIZE = 12;
+/** Processes at once; tests marked Serial run alone. */
+const PARALLEL = 2;
+
+function batchesOf(tests: readonly ConformanceTest[], size: number): readonly (readonly ConformanceTest[])[] {
+  return Array.from({ length: Math.ceil(tests.length / size) }, (_, i) =>
+    tests.slice(i * size, (i + 1) * size),
+  );
+}
+
+/** A test that did not report by the end of its batch has failed. */
+async function runBatch(
   tests: readonly ConformanceTest[],
   kubeconfig: string,
 ): Promise<readonly TestResult[]> {
-  const program = ensureProgram('e2e.test');
   const reports = mkdtempSync(join(tmpdir(), 'k8ts-conformance-'));
   try {
     const focus = tests.map((test) => escapeRegex(test.name)).join('|');
     await new Promise<void>((resolve, reject) => {
       const child = spawn(
-        program,
+        ensureProgram('e2e.test'),
         [
           `--kubeconfig=${kubeconfig}`,
           '--provider=skeleton',
           `--ginkgo.focus=${focus}`,
           '--ginkgo.no-color',
-          '--ginkgo.timeout=6h',
+          `--ginkgo.timeout=${BATCH_MINUTES}m`,
+          '--ginkgo.grace-period=5s',
           `--report-dir=${reports}`,
           '--disable-log-dump',
           '--allowed-not-ready-nodes=0',
         ],
         {
-          stdio: 'inherit',
+          stdio: values.verbose ? 'inherit' : 'ignore',
           env: { ...process.env, PATH: `${dirname(kubectlPath())}:${process.env['PATH'] ?? ''}` },
         },
       );
       child.on('error', reject);
       child.on('close', () => resolve());
     });
-    return parseJUnit(readFileSync(join(reports, 'junit_01.xml'), 'utf8'));
+    const file = join(reports, 'junit_01.xml');
+    const reported = existsSync(file) ? parseJUnit(readFileSync(file, 'utf8')) : [];
+    const names = new Set(reported.map((result) => result.name));
+    const silent = tests
+      .filter((test) => !names.has(test.name))
+      .map((test) => ({
+        name: test.name,
+        outcome: 'failed' as const,
+        seconds: 0,
+        failure: 'did not report',
+      }));
+    return [...reported, ...silent];
   } finally {
     rmSync(reports, { recursive: true, force: true });
   }
+}
+
+async function runSuite(
+  tests: readonly ConformanceTest[],
+  kubeconfig: string,
+  onResults: (results: readonly TestResult[]) => void,
+): Promise<void> {
+  const serial = tests.filter((test) => test.flags.includes('Serial'));
+  const queue = [
+    ...batchesOf(
+      tests.filter((test) => !test.flags.includes('Serial')),
+      BATCH_SIZE,
+    ),
+  ];
+  const work = async (): Promise<void> => {
+    for (let batch = queue.shift(); batch !== undefined; batch = queue.shift()) {
+      onResults(await runBatch(batch, kubeconfig));
+    }
+  };
+  await Promise.all(Array.from({ length: PARALLEL }, work));
+  for (const batch of batchesOf(serial, BATCH_SIZE)) onResults(await runBatch(batch, kubeconfig));
 }
 
 const catalog = readCatalog();
@@ -109,17 +161,21 @@ await using cluster =
   values.kubeconfig === undefined
     ? await startClusterForSuite({ simulate: values.simulate })
     : { kubeconfig: values.kubeconfig, [Symbol.asyncDispose]: () => Promise.resolve() };
-const results = await runSuite(tests, cluster.kubeconfig);
-const { passing, lost, gained } = compareWithKept(kept, results);
-writePassing(passing);
-writeReport(catalog, passing);
+const results: TestResult[] = [];
+ensureProgram('e2e.test');
+await runSuite(tests, cluster.kubeconfig, (batch) => {
+  results.push(...batch);
+  for (const { name, outcome, seconds, failure } of batch) {
+    const detail = outcome === 'passed' ? '' : `\n    ${failure.split('\n').slice(0, 4).join('\n    ')}`;
+    console.log(`${outcome === 'passed' ? '✔' : '✖'} ${name} (${seconds.toFixed(0)} s)${detail}`);
+  }
+  // Kept as it comes: a long run that is interrupted has not run for nothing.
+  const { passing } = compareWithKept(kept, results);
+  writePassing(passing);
+  writeReport(catalog, passing);
+});
+const { lost, gained } = compareWithKept(kept, results);
 const failed = results.filter((result) => result.outcome === 'failed');
-writeFileSync(
-  join(tmpdir(), 'k8ts-conformance-failures.txt'),
-  failed.map((result) => `${result.name}\n    ${result.failure.replaceAll('\n', '\n    ')}\n`).join('\n'),
-);
-for (const result of failed)
-  console.log(`✖ ${result.name}\n    ${result.failure.split('\n').slice(0, 4).join('\n    ')}`);
 for (const name of gained) console.log(`+ ${name}`);
 for (const name of lost) console.log(`LOST ${name}`);
 console.log(`\n${results.length - failed.length} passed, ${failed.length} failed`);
