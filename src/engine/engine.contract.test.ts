@@ -1,5 +1,5 @@
 import { engineFixture, whyNoContainers } from './engine.fixture.ts';
-import { runtimeContract } from '../cri/runtime.contract.ts';
+import { runtimeContract } from '#cri/contract';
 
 const stubborn = ['sh', '-c', 'trap "" TERM; while :; do sleep 3600; done'];
 

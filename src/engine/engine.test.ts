@@ -4,10 +4,15 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, rmSync, watch } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { suite, test } from 'node:test';
+import { promisify } from 'node:util';
+import type { Clock } from '#platform';
+import { systemClock } from '#platform/node';
 import { createEngine } from './engine.ts';
 import { unmountBelow } from './kernel/mounts.ts';
 import { engineFixture, untilEnded, whyNoContainers } from './engine.fixture.ts';
 import type { Fixture } from './engine.fixture.ts';
+
+const immediate = promisify(setImmediate);
 
 const skip = whyNoContainers() ?? false;
 
@@ -132,6 +137,30 @@ suite('an engine that dies', { skip }, () => {
       await fixture.dispose();
     }
   });
+});
+
+test('a container whose monitor was killed is not taken for running for ever', { skip }, async () => {
+  // Waits of seconds are over at once.
+  const hasty: Clock = {
+    ...systemClock,
+    setTimer: (ms, callback) => systemClock.setTimer(Math.min(ms, 5), callback),
+  };
+  const fixture = await engineFixture({ clock: hasty });
+  try {
+    await fixture.engine.makeBaseImage();
+    const { containerId } = await fixture.run('orphan', ['sleep', '1000']);
+    const bundle = join(fixture.options.stateDir, 'containers', containerId);
+    for (const file of ['conmon.pid', 'pid'])
+      process.kill(Number(readFileSync(join(bundle, file), 'utf8')), 'SIGKILL');
+    let exitCode: number | undefined;
+    const ended = fixture.ended(containerId).then((code) => (exitCode = code));
+    while (exitCode === undefined)
+      await Promise.race([fixture.engine.runtime.listContainers(), ended]).then(immediate);
+    const { reason } = await fixture.engine.runtime.containerStatus(containerId);
+    assert.deepEqual([exitCode, reason], [255, 'Unknown']);
+  } finally {
+    await fixture.dispose();
+  }
 });
 
 test('without the rights an engine says what is missing', {

@@ -47,7 +47,8 @@ export class RecordStore<T extends { readonly id: string }> {
     this.#records.set(record.id, record);
     return this.#enqueue(record.id, async () => {
       const path = join(this.#directory, `${record.id}.json`);
-      await writeFile(`${path}.tmp`, JSON.stringify(record));
+      // Environments have secrets in them.
+      await writeFile(`${path}.tmp`, JSON.stringify(record), { mode: 0o600 });
       await rename(`${path}.tmp`, path);
     });
   }

@@ -92,7 +92,7 @@ export class ContainerPreparation {
       mountedImages,
     };
     const spec = runtimeSpec(this.#specInput(container, record, defaults, rootfs, mounts));
-    writeFileSync(join(paths.bundle(id), 'config.json'), JSON.stringify(spec));
+    writeFileSync(join(paths.bundle(id), 'config.json'), JSON.stringify(spec), { mode: 0o600 });
     return record;
   }
 

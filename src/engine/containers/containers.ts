@@ -41,6 +41,8 @@ export interface ContainersOptions {
 const EXIT_START_FAILED = 128;
 const EXIT_UNKNOWN = 255;
 const SIGKILL = 9;
+/** A container whose process has been gone for this long without an exit file has lost its monitor. */
+const LOST_AFTER_MS = 5_000;
 /** How long the monitor of a killed container has to say so before the engine says it itself. */
 const KILL_GRACE_MS = 10_000;
 
@@ -51,6 +53,8 @@ export class Containers {
   /** Called when the container has ended. */
   readonly #waiters = new Map<string, Set<() => void>>();
 
+  /** Running containers without a process, under observation. */
+  readonly #suspects = new Set<string>();
   /** Ended containers of which the runtime knows nothing any more. */
   readonly #freed = new Set<string>();
 
@@ -98,7 +102,31 @@ export class Containers {
   }
 
   list(): readonly ContainerRecord[] {
-    return this.#options.records.list();
+    const records = this.#options.records.list();
+    for (const record of records)
+      if (stateOf(record) === 'CONTAINER_RUNNING' && !isAlive(record)) this.#suspect(record.id);
+    return records;
+  }
+
+  /**
+   * The process is gone: its monitor is about to say so, or has been killed and never will. In the second case the
+   * engine says it after a while.
+   */
+  #suspect(id: string): void {
+    if (this.#suspects.has(id)) return;
+    this.#suspects.add(id);
+    this.#options.clock.setTimer(LOST_AFTER_MS, () => {
+      this.#suspects.delete(id);
+      this.#serial
+        .run(id, async () => {
+          const record = this.#options.records.get(id);
+          if (record === undefined || stateOf(record) !== 'CONTAINER_RUNNING' || isAlive(record)) return;
+          await this.#finish(record, EXIT_UNKNOWN, 'Unknown');
+        })
+        .catch((e: unknown) =>
+          this.#options.logger.error({ container: id, error: String(e) }, 'lost container not recorded'),
+        );
+    });
   }
 
   ofSandbox(sandboxId: string): readonly ContainerRecord[] {

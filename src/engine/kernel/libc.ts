@@ -44,10 +44,23 @@ function loadLibrary(ffi: Ffi) {
 
 let loaded: { readonly ffi: Ffi; readonly functions: Functions } | undefined;
 
+/** Users cannot do anything about our use of an experimental module: its warning is not for them. */
+function quietly<T>(load: () => T): T {
+  const shadow = { value: () => undefined, configurable: true, writable: true };
+  const own = Object.getOwnPropertyDescriptor(process, 'emitWarning');
+  Object.defineProperty(process, 'emitWarning', shadow);
+  try {
+    return load();
+  } finally {
+    if (own === undefined) Reflect.deleteProperty(process, 'emitWarning');
+    else Object.defineProperty(process, 'emitWarning', own);
+  }
+}
+
 function library(): { readonly ffi: Ffi; readonly functions: Functions } {
   if (loaded !== undefined) return loaded;
-  // `getBuiltinModule` rather than an import: the rest of the engine loads, and says this sentence, on any Node.
-  const ffi = process.getBuiltinModule('node:ffi') as Ffi | undefined;
+  // Not an import: the rest of the engine loads, and says the sentence below, on any Node.
+  const ffi = quietly(() => process.getBuiltinModule('node:ffi') as Ffi | undefined);
   if (ffi === undefined) {
     throw new Error(
       `the container engine needs Node.js 26.1 or newer (node:ffi), this is ${process.version}`,
