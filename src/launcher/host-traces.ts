@@ -19,7 +19,7 @@ export async function removeHostTraces(layout: ClusterLayout): Promise<void> {
     random: systemRandom,
     logger: silentLogger,
   });
-  await engine.cleanup();
+  await engine.cleanup({ keepImages: true });
   await unmountBelow([layout.data, layout.run]);
   removeCgroups(folders.cgroup);
 }
