@@ -34,6 +34,7 @@ import { CacheHub } from './watch-cache/cache-hub.ts';
 /** How long requests may go on after `close`. */
 const DRAIN_MS = 2000;
 /** Who the server itself acts as. */
+const SERVER_MANAGER = 'kube-apiserver';
 const SERVER_USER: UserInfo = {
   name: 'system:apiserver',
   groups: ['system:masters', 'system:authenticated'],
@@ -120,12 +121,14 @@ class Server implements ApiServer {
 
   endpointFor(user: UserInfo): ApiEndpoint {
     const { clock, random } = this.#options;
+    const manager = user === SERVER_USER ? SERVER_MANAGER : undefined;
     return new LocalEndpoint({
       endpoints: this.#endpoints,
       user,
       clock,
       random,
       loading: () => this.#loading,
+      manager,
     });
   }
 
@@ -221,7 +224,7 @@ class Server implements ApiServer {
       call: {
         user: SERVER_USER,
         dryRun: false,
-        manager: 'apiserver',
+        manager: SERVER_MANAGER,
         warn: () => undefined,
         signal: new AbortController().signal,
       },

@@ -19,6 +19,8 @@ const NEVER_ABORTED = new AbortController().signal;
 export interface LocalEndpointOptions {
   readonly endpoints: Endpoints;
   readonly user: UserInfo;
+  /** Field manager of writes that name none; absent: the last part of the user's name. */
+  readonly manager?: string;
   readonly clock: Clock;
   readonly random: Random;
   /** Resolves when the caches are loaded; undefined: they are. */
@@ -31,7 +33,7 @@ export class LocalEndpoint implements ApiEndpoint {
 
   constructor(options: LocalEndpointOptions) {
     this.#options = options;
-    this.#manager = options.user.name.slice(options.user.name.lastIndexOf(':') + 1);
+    this.#manager = options.manager ?? options.user.name.slice(options.user.name.lastIndexOf(':') + 1);
   }
 
   async request(

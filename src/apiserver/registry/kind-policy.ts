@@ -12,6 +12,8 @@ export interface KindPolicy {
   readonly returnsDeleted: boolean;
   /** What happens to dependents when the caller does not say. */
   readonly dependents: 'background' | 'orphan' | 'unsupported';
+  /** What a write of the status may change of the metadata. */
+  readonly statusMetadata: 'open' | 'labels kept' | 'owners kept' | 'kept';
   /** Deletion waits for `spec.finalizers` and shows in `status.phase`: Namespaces. */
   readonly hasSpecFinalizers?: boolean;
   /** Put on when the deletion begins, and taken off by the server when it has cleaned up. */
@@ -81,6 +83,27 @@ const RETURNS_DELETED = new Set([
   '/podtemplates',
 ]);
 
+const STATUS_KEEPS_METADATA = new Set([
+  'admissionregistration.k8s.io/validatingadmissionpolicies',
+  'certificates.k8s.io/podcertificaterequests',
+  'flowcontrol.apiserver.k8s.io/flowschemas',
+  'flowcontrol.apiserver.k8s.io/prioritylevelconfigurations',
+  'internal.apiserver.k8s.io/storageversions',
+  'networking.k8s.io/servicecidrs',
+  'resource.k8s.io/devicetaintrules',
+  'resource.k8s.io/resourceclaims',
+  'resource.k8s.io/resourcepoolstatusrequests',
+  'scheduling.k8s.io/podgroups',
+  'storage.k8s.io/volumeattachments',
+  'storagemigration.k8s.io/storageversionmigrations',
+]);
+
+function statusMetadataOf(key: string): KindPolicy['statusMetadata'] {
+  if (key === 'apps/deployments') return 'labels kept';
+  if (key === '/pods') return 'owners kept';
+  return STATUS_KEEPS_METADATA.has(key) ? 'kept' : 'open';
+}
+
 const ORPHANS_DEPENDENTS = new Set(['/replicationcontrollers', 'batch/jobs']);
 
 export function builtinPolicy(group: string, resource: string): KindPolicy {
@@ -89,6 +112,7 @@ export function builtinPolicy(group: string, resource: string): KindPolicy {
     createsOnUpdate: CREATES_ON_UPDATE.has(key),
     allowsUnconditionalUpdate: !NEEDS_RESOURCE_VERSION.has(key),
     returnsDeleted: RETURNS_DELETED.has(key),
+    statusMetadata: statusMetadataOf(key),
     ...(key === 'apiextensions.k8s.io/customresourcedefinitions'
       ? { cleanupFinalizer: DEFINITION_FINALIZER }
       : {}),
@@ -101,5 +125,6 @@ export const CUSTOM_RESOURCE_POLICY: KindPolicy = {
   createsOnUpdate: false,
   allowsUnconditionalUpdate: false,
   returnsDeleted: false,
+  statusMetadata: 'kept',
   dependents: 'background',
 };

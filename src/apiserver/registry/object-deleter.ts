@@ -34,6 +34,13 @@ export interface DeleteResult {
   readonly deleted: boolean;
 }
 
+interface DeletionStep {
+  /** Undefined: remove now. The same object: nothing to do, it is already on its way. */
+  readonly marked?: KubeObject;
+  /** What the answer shows of an object that is removed, when it is not the state it was in. */
+  readonly last?: KubeObject;
+}
+
 export interface ObjectDeleterOptions {
   readonly store: Store;
   readonly clock: Clock;
@@ -79,7 +86,11 @@ export class ObjectDeleter {
               this.#companion(served)?.release?.(live.object),
             )
           : await commitPut(this.#options.store, stored, step.marked, live.revision);
-      if (result.committed) return { entry: result.entry, deleted: step.marked === undefined };
+      if (result.committed) {
+        const entry =
+          step.last === undefined ? result.entry : CacheEntry.fromObject(key, live.revision, step.last);
+        return { entry, deleted: step.marked === undefined };
+      }
       live = result.current === undefined ? undefined : entryOf(key, result.current);
     }
     throw modifiedConflict(served.groupResource, name);
@@ -134,25 +145,25 @@ export class ObjectDeleter {
     for (const plugin of this.#options.admission()) await plugin.validate?.(attributes);
   }
 
-  /** `marked` undefined: remove now. The same object: nothing to do, it is already on its way. */
-  #nextStep(
-    served: ServedResource,
-    live: KubeObject,
-    options: DeleteOptions,
-  ): { readonly marked?: KubeObject } {
+  #nextStep(served: ServedResource, live: KubeObject, options: DeleteOptions): DeletionStep {
     const nowMs = this.#options.clock.now();
     if (served.stored.policy.hasSpecFinalizers === true && specFinalizers(live).length > 0) {
       return { marked: terminatingNamespace(live, nowMs) };
     }
     const graceful = gracefulDeletion(served, live, options, nowMs);
     if (graceful === 'pending') return { marked: live };
+    const { cleanupFinalizer } = served.stored.policy;
+    if (cleanupFinalizer !== undefined && live.metadata.deletionTimestamp === undefined) {
+      const finalizers = finalizersFor(served, live, options);
+      return { marked: withMetadata(live, { finalizers, deletionTimestamp: formatTime(nowMs) }) };
+    }
     const finalizers = finalizersFor(served, live, options);
     const object = graceful ?? live;
     const withFinalizers =
       finalizers === live.metadata.finalizers ? object : withMetadata(object, { finalizers });
     if (graceful !== undefined) {
       const over = graceful.metadata.deletionGracePeriodSeconds === 0 && (finalizers?.length ?? 0) === 0;
-      return over ? {} : { marked: withFinalizers };
+      return over ? { last: graceful } : { marked: withFinalizers };
     }
     if ((finalizers?.length ?? 0) === 0) return {};
     return { marked: markedAsDeleting(withFinalizers, live, nowMs) };

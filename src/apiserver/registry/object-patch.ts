@@ -115,7 +115,7 @@ function apply(served: ServedResource, request: PatchRequest, live: KubeObject |
     now: request.now,
   });
   const { object: decoded } = decodeObject(served.schema, object, { fieldValidation: 'Ignore' });
-  return served.setDefaults(decoded);
+  return checkName(served.setDefaults(decoded), request.name);
 }
 
 function checkUid(served: ServedResource, applied: Partial<KubeObject>, live: KubeObject): void {

@@ -11,10 +11,8 @@ export function withTrueCondition(
   const pod = typed<coreV1.Pod>(live);
   const conditions = pod.status?.conditions ?? [];
   const before = conditions.find(({ type }) => type === condition.type);
-  const { generation } = live.metadata;
   const next = {
     type: condition.type,
-    ...(generation === undefined ? {} : { observedGeneration: generation }),
     status: 'True',
     lastProbeTime: null,
     lastTransitionTime: before?.status === 'True' ? before.lastTransitionTime : now,

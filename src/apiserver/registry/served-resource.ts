@@ -9,6 +9,9 @@ import {
   encodeProtobuf,
   type FieldValidation,
   type GroupResource,
+  type GroupVersionKind,
+  invalid,
+  invalidObject,
   isStatusError,
   type KubeObject,
   parseApiVersion,
@@ -32,6 +35,8 @@ export interface BodyKind {
   readonly apiVersion: string;
   readonly kind: string;
   readonly schema: StructSchema;
+  /** Of a CustomResourceDefinition. */
+  readonly isCustom?: boolean;
 }
 
 interface Parsed {
@@ -52,6 +57,10 @@ export class ServedResource implements ServedVersion, BodyKind {
     this.apiVersion = apiVersionOf(info);
     this.kind = info.kind;
     this.#custom = custom;
+  }
+
+  get isCustom(): boolean {
+    return this.stored.isCustom;
   }
 
   get schema(): StructSchema {
@@ -237,6 +246,7 @@ function checkType(expected: BodyKind, apiVersion: string, kind: string): void {
   const gvk = { ...parseApiVersion(actualVersion), kind: actualKind };
   const { version } = gvk;
   const cannot = `${actualKind} in version "${version}" cannot be handled as a ${expected.kind}`;
+  if (expected.isCustom === true) checkCustomType(expected, gvk, actualVersion);
   if (schemaOf(gvk) === undefined) {
     const scheme = 'in scheme "pkg/runtime/scheme.go:111"';
     throw badRequest(
@@ -250,6 +260,15 @@ function checkType(expected: BodyKind, apiVersion: string, kind: string): void {
   throw badRequest(
     `the API version in the data (${actualVersion}) does not match the expected API version (${expected.apiVersion})`,
   );
+}
+
+function checkCustomType(expected: BodyKind, gvk: GroupVersionKind, actualVersion: string): never {
+  if (actualVersion !== expected.apiVersion) {
+    throw badRequest(
+      `the API version in the data (${actualVersion}) does not match the expected API version (${expected.apiVersion})`,
+    );
+  }
+  throw invalidObject(gvk, '', [invalid('kind', gvk.kind, `must be ${expected.kind}`)]);
 }
 
 function decodeProtobufBody(expected: BodyKind, bytes: Buffer): KubeObject {

@@ -31,13 +31,29 @@ export function ownPart(
   }
 }
 
-/** A status write may also change labels and annotations of built-in kinds, as their strategies allow. */
+/** A status write may also change labels and annotations of most built-in kinds, as their strategies allow. */
 function statusOf(asked: KubeObject, live: KubeObject, served: ServedResource): KubeObject {
-  const { managedFields } = asked.metadata;
-  const base: KubeObject = served.stored.isCustom
-    ? withMetadata(live, { managedFields })
-    : { ...live, metadata: { ...asked.metadata, ownerReferences: live.metadata.ownerReferences } };
-  return withField(base, 'status', asked.status);
+  return withField(
+    { ...live, metadata: statusMetadata(asked, live, served).metadata },
+    'status',
+    asked.status,
+  );
+}
+
+function statusMetadata(asked: KubeObject, live: KubeObject, served: ServedResource): KubeObject {
+  const { statusMetadata: rule } = served.stored.policy;
+  switch (rule) {
+    case 'open':
+      return asked;
+    case 'labels kept':
+      return withMetadata(asked, { labels: live.metadata.labels });
+    case 'owners kept':
+      return withMetadata(asked, { ownerReferences: live.metadata.ownerReferences });
+    case 'kept':
+      return withMetadata(live, { managedFields: asked.metadata.managedFields });
+    default:
+      return rule satisfies never;
+  }
 }
 
 /** Conditions of kind Approved and Denied are all that an approval brings. */

@@ -19,7 +19,7 @@ import type { RequestBody, ServedResource } from '../registry/served-resource.ts
 import { includeObjectOf } from '../table/table.ts';
 import type { ApiVerb } from './request-path.ts';
 import type { Exchange } from './exchange.ts';
-import { bodyFormat, CONTENT_TYPES } from './media-type.ts';
+import { bodyFormat, CONTENT_TYPES, unsupportedMediaType } from './media-type.ts';
 import {
   deleteOptions,
   deleteOptionsOf,
@@ -194,6 +194,7 @@ function patchTypeOf(contentType: string | undefined, served: ServedResource | u
     (known) => served?.stored.isCustom !== true || known !== 'application/strategic-merge-patch+json',
   );
   const found = offered.find((known) => known === type);
+  if (found === undefined && PATCH_TYPES.some((known) => known === type)) throw unsupportedMediaType(offered);
   if (found === undefined)
     throw new StatusError(415, 'UnsupportedMediaType', '415: Unsupported Media Type', {});
   return found;

@@ -65,17 +65,13 @@ export function negotiateForm(
   query: URLSearchParams,
   offered: OfferedForms,
 ): ResponseForm {
-  const media = negotiate(
-    accept,
-    (type) => {
-      if (type.as === undefined) return type.format !== 'protobuf' || offered.hasProtobuf;
-      const isKnown = TRANSFORMS.has(type.as) && type.group === 'meta.k8s.io';
-      const isVersion = type.version === 'v1' || type.version === 'v1beta1';
-      if (!isKnown || !isVersion || !offered.isObjects) return false;
-      return type.format !== 'protobuf' || type.as !== 'Table';
-    },
-    Object.values(CONTENT_TYPES).filter((type) => offered.hasProtobuf || type !== CONTENT_TYPES.protobuf),
-  );
+  const media = negotiate(accept, (type) => {
+    if (type.as === undefined) return type.format !== 'protobuf' || offered.hasProtobuf;
+    const isKnown = TRANSFORMS.has(type.as) && type.group === 'meta.k8s.io';
+    const isVersion = type.version === 'v1' || type.version === 'v1beta1';
+    if (!isKnown || !isVersion || !offered.isObjects) return false;
+    return type.format !== 'protobuf' || type.as !== 'Table';
+  });
   const asked = query.get('pretty');
   const pretty = asked === null ? media.pretty : asked !== 'false' && asked !== '0';
   return { media, query, pretty };
@@ -201,7 +197,9 @@ export function encodeText(
 }
 
 function joinedList(served: ServedResource, page: ListPage): Buffer {
-  const head = { kind: served.info.listKind, apiVersion: served.apiVersion, metadata: listMetadata(page) };
+  // Lists of custom resources print their `continue` also when there is none.
+  const metadata = served.stored.isCustom ? { continue: '', ...listMetadata(page) } : listMetadata(page);
+  const head = { kind: served.info.listKind, apiVersion: served.apiVersion, metadata };
   const parts: Buffer[] = [Buffer.from(`${JSON.stringify(head).slice(0, -1)},"items":[`)];
   // Items of built-in kinds do not repeat what the list says of them.
   const prefix = served.stored.isCustom ? undefined : typePrefix(served);

@@ -93,7 +93,7 @@ export class ServiceAllocator implements WriteCompanion {
       ? this.#isTaken(clusterIP)
         ? 'provided IP is already allocated'
         : undefined
-      : `the provided IP (${clusterIP}) is not in the valid range. The range of valid IPs is ${this.#options.range.toString()}`;
+      : 'the provided network does not match the current range';
     if (why !== undefined) {
       const text = `failed to allocate IP ${clusterIP}: ${why}`;
       refuse(service, invalid('spec.clusterIPs', service.spec.clusterIPs ?? [clusterIP], text));
