@@ -141,12 +141,11 @@ named(program.command('logs'))
     },
   );
 
-/** kubectl as people can call it: their own, or the one that came with the development packages. */
+/** kubectl as people can call it: their own, or the one that comes with the development packages. */
 async function kubectlCommand(): Promise<string> {
   if (findProgram('kubectl', process.env['PATH'] ?? '') !== undefined) return 'kubectl';
   try {
-    const tools = (await import('../../test/tools/kubectl.ts')) as { kubectlPath(): string };
-    return tools.kubectlPath();
+    return (await import('./packaged-tools.ts')).kubectlPath();
   } catch {
     return 'kubectl';
   }
