@@ -1,9 +1,9 @@
 /** An API server in memory with its real security, on a clock held by the test: what a controller is tested against. */
-import { createApiServer, createSecurity, type ApiServer } from '#apiserver';
+import type { ApiServer } from '#apiserver';
 import { type Client, createClient, createInformerFactory, type InformerFactory } from '#client';
 import type { UserInfo } from '#machinery';
 import { type Logger, type Random, silentLogger } from '#platform';
-import { createMemoryStore, type Store } from '#store';
+import type { Store } from '#store';
 import { Interposer, type RequestFault } from './request-faults.ts';
 import { seededRandom } from './seeded-random.ts';
 import { serviceAccountKeyPem } from './service-account-key.ts';
@@ -36,7 +36,10 @@ const ADMIN: UserInfo = { name: 'admin', groups: ['system:masters', 'system:auth
 
 export async function startApiFixture(options: ApiFixtureOptions = {}): Promise<ApiFixture> {
   const { seed = 1, clock = new VirtualClock(), logger = silentLogger } = options;
+  // Loaded only here: those who need no more than the clock do not pay for a server.
+  const { createApiServer, createSecurity } = await import('#apiserver');
   const random = seededRandom(seed);
+  const { createMemoryStore } = await import('#store');
   const store = createMemoryStore({ clock });
   const security = createSecurity({
     clock,

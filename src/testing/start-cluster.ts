@@ -7,7 +7,6 @@ import type { SimulatedNodes } from '#cluster';
 import type { SimulatedBehaviour } from '#kubelet';
 import type { UserInfo } from '#machinery';
 import { type Logger, type Random, silentLogger } from '#platform';
-import { createMemoryStore } from '#store';
 import { Interposer, type RequestFault } from './request-faults.ts';
 import { seededRandom } from './seeded-random.ts';
 import { serviceAccountKeyPem } from './service-account-key.ts';
@@ -61,6 +60,7 @@ export async function startCluster(options: StartClusterOptions = {}): Promise<T
   const { clock = new VirtualClock(), nodes = 1, seed = 1, behaviour, logger = silentLogger } = options;
   // Loaded only here: those who need no more than the clock do not pay for a whole cluster.
   const { ADMIN, startControlPlane, startSimulatedNodes } = await import('#cluster');
+  const { createMemoryStore } = await import('#store');
   const random = seededRandom(seed);
   const store = createMemoryStore({ clock });
   const requests = new Interposer();
