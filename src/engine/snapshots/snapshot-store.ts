@@ -98,7 +98,15 @@ export class SnapshotStore {
     const known = this.#known.get(chainId);
     if (known !== undefined) return known;
     const running = this.#unpacking.get(chainId);
-    if (running !== undefined) return running;
+    if (running !== undefined) {
+      try {
+        return await running;
+      } catch {
+        // Another's attempt, which may have been abandoned; this one is not.
+        signal?.throwIfAborted();
+        return this.unpack(diffIds, source, { signal });
+      }
+    }
     const unpacking = this.#unpack(chains, diffId, source, signal);
     this.#unpacking.set(chainId, unpacking);
     try {
