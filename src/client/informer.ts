@@ -26,7 +26,7 @@ export interface Lister<T> {
 export interface Informer<T> extends Lister<T> {
   /** Handlers are told of everything already in the cache first. Returns the way to remove it again. */
   addHandler(handler: InformerHandler<T>): () => void;
-  /** Must be added before `start`; the same name twice with the same function is fine. */
+  /** At any time. The same name twice with the same function is fine. @throws when the function is another one. */
   addIndex(name: string, keysOf: (object: T) => readonly string[]): void;
   /** Resolves when the first list is in the cache and its handlers have been called. */
   synced(options?: { readonly signal?: AbortSignal }): Promise<void>;
