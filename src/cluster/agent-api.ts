@@ -5,13 +5,19 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { once } from 'node:events';
 import { chmod, rm } from 'node:fs/promises';
-import type { BuildProgress, BuildRequest, Engine } from '#engine';
-import type { AgentLine } from '#launcher';
+import type { BuildEvent, BuildOptions, Engine } from '#engine';
+import type { AgentLine, AgentProgress } from '#launcher';
 import type { Logger } from '#platform';
 
 export interface AgentApi {
   close(): Promise<void>;
 }
+
+/** What a client may ask of a build. */
+export type BuildRequest = Pick<
+  BuildOptions,
+  'context' | 'dockerfile' | 'tags' | 'target' | 'args' | 'noCache'
+>;
 
 const MAX_REQUEST_BYTES = 1024 * 1024;
 
@@ -37,7 +43,7 @@ class AgentHandler {
   async handle(
     path: string,
     body: unknown,
-    tell: (progress: BuildProgress) => void,
+    tell: (progress: AgentProgress) => void,
     signal: AbortSignal,
   ): Promise<unknown> {
     switch (path) {
@@ -48,12 +54,50 @@ class AgentHandler {
         return { id: await this.#engine.images.pullImage(image, undefined, { signal }) };
       }
       case '/build':
-        return this.#engine.build(body as BuildRequest, { onProgress: tell, signal });
+        return this.#build(body as BuildOptions, tell, signal);
       case '/prune':
         return { freedBytes: await this.#engine.pruneImages() };
       default:
         throw new Error(`the agent knows no ${path}`);
     }
+  }
+
+  async #build(
+    { context, dockerfile, tags, target, args, noCache }: BuildOptions,
+    tell: (progress: AgentProgress) => void,
+    signal: AbortSignal,
+  ): Promise<{ readonly id: string; readonly names: readonly string[] }> {
+    const onEvent = (event: BuildEvent): void => {
+      const text = describe(event);
+      if (text !== '') tell({ text });
+    };
+    const image = await this.#engine.build({
+      context,
+      tags,
+      onEvent,
+      signal,
+      ...(dockerfile === undefined ? {} : { dockerfile }),
+      ...(target === undefined ? {} : { target }),
+      ...(args === undefined ? {} : { args }),
+      ...(noCache === undefined ? {} : { noCache }),
+    });
+    return { id: image.id, names: image.repoTags };
+  }
+}
+
+/** One line for people; '' for what they need not see. */
+function describe(event: BuildEvent): string {
+  switch (event.type) {
+    case 'step':
+      return `[${event.stage} ${event.step}/${event.steps}] ${event.instruction}`;
+    case 'cached':
+      return `cached: ${event.instruction}`;
+    case 'output':
+      return event.text.trimEnd();
+    case 'built':
+      return '';
+    default:
+      return event satisfies never;
   }
 }
 
@@ -72,7 +116,7 @@ export async function serveAgentApi(options: {
     const tell = (line: AgentLine<unknown>): void => void response.write(`${JSON.stringify(line)}\n`);
     response.setHeader('content-type', 'application/x-ndjson');
     try {
-      const progress = (event: BuildProgress): void => tell({ type: 'progress', progress: event });
+      const progress = (event: AgentProgress): void => tell({ type: 'progress', progress: event });
       const result = await handler.handle(request.url ?? '', await readJson(request), progress, gone.signal);
       tell({ type: 'result', result });
     } catch (error) {
