@@ -1,4 +1,5 @@
 /** The controllers of the cluster, each in its folder, on one frame. */
+import { daemonSetController } from './daemonset/index.ts';
 import { deploymentController } from './deployment/index.ts';
 import { endpointsController } from './endpoints/index.ts';
 import { endpointSliceController } from './endpointslice/index.ts';
@@ -37,6 +38,7 @@ export function builtinControllers(options: ControllerSetOptions = {}): readonly
     endpointsController,
     garbageCollector,
     jobController,
+    daemonSetController,
     nodeLifecycleController(options),
     taintEvictionController,
     podGarbageCollector(options),

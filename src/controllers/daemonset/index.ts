@@ -1,0 +1,1 @@
+export { daemonSetController } from './daemonset-controller.ts';
