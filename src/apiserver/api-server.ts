@@ -30,6 +30,7 @@ import { ResourceHandler } from './serving/resource-handler.ts';
 import { serverPaths } from './serving/server-paths.ts';
 import { WatchServer } from './serving/watch-server.ts';
 import { CacheHub } from './watch-cache/cache-hub.ts';
+import { StoreCompaction } from './watch-cache/store-compaction.ts';
 
 /** How long requests may go on after `close`. */
 const DRAIN_MS = 2000;
@@ -66,6 +67,7 @@ class Server implements ApiServer {
   readonly #handler: ApiHandler;
   readonly #watches: WatchServer;
   readonly #connects: ConnectHandler;
+  readonly #compaction: StoreCompaction;
   readonly #metrics = new RequestMetrics();
   readonly #listeners: Listener[] = [];
   #loading: Promise<void> | undefined;
@@ -77,6 +79,7 @@ class Server implements ApiServer {
     const { store, clock, random, logger } = options;
     this.#options = options;
     this.#hub = new CacheHub({ store, clock, logger });
+    this.#compaction = new StoreCompaction({ store, clock, logger });
     this.#table = new ResourceTable(this.#hub, options.enabledVersions ?? []);
     this.reader = new TableReader(this.#table);
     const authorizer = options.authorizer(this.reader);
@@ -149,6 +152,7 @@ class Server implements ApiServer {
     await this.#ownEndpoints?.close();
     this.#watches.endAll();
     await this.#handler.drained(DRAIN_MS);
+    this.#compaction.close();
     this.#hub.close();
     await Promise.all(this.#listeners.map((listener) => listener.close()));
   }
@@ -234,6 +238,7 @@ class Server implements ApiServer {
 
   async #load(): Promise<void> {
     await this.#hub.start();
+    this.#compaction.start();
     await this.#table.loadAll();
     await this.#custom.start();
   }

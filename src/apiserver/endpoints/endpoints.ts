@@ -298,6 +298,8 @@ export function attributesOf(
   const { verb, group, version, resource, subresource, namespace } = request;
   const { labelSelector, fieldSelector }: ListOptions = request.list ?? request.options ?? {};
   const name = request.name ?? selectedName(fieldSelector);
+  // A namespace lies in itself.
+  const isNamespace = resource === 'namespaces' && group === '' && name !== undefined;
   return {
     user: caller.user,
     verb,
@@ -305,7 +307,7 @@ export function attributesOf(
     version,
     resource,
     subresource,
-    namespace,
+    namespace: isNamespace ? name : namespace,
     name,
     labelSelector,
     fieldSelector,

@@ -76,7 +76,8 @@ export class LocalEndpoint implements ApiEndpoint {
     );
     const delayMs = timeoutSeconds > 0 ? timeoutSeconds * 1000 : MIN_WATCH_MS * (1 + random.next());
     timer = clock.setTimer(delayMs, () => queue.end());
-    signal?.addEventListener('abort', onAbort, { once: true });
+    if (signal?.aborted === true) queue.end();
+    else signal?.addEventListener('abort', onAbort, { once: true });
     return queue;
   }
 

@@ -67,7 +67,8 @@ export class ApiHandler {
     } catch (error) {
       code = this.#answerError(exchange, headers, error);
     }
-    this.#options.metrics.record(parsed, code, this.#options.clock.monotonic() - startedMs);
+    const { metrics, clock } = this.#options;
+    metrics.record(parsed, code, clock.monotonic() - startedMs, code === 0 || this.#isServed(parsed));
   }
 
   /** An HTTP/1.1 upgrade; what fails before a connector has the socket is answered on it. */
@@ -182,6 +183,12 @@ export class ApiHandler {
       this.#options.logger.error({ error: text }, 'a request failed in a way the server does not know');
     }
     return asStatusError(error);
+  }
+
+  #isServed(parsed: RequestPath): boolean {
+    if (!parsed.isResource) return true;
+    const { group, version, resource } = parsed.target;
+    return this.#options.endpoints.table.find(group, version, resource) !== undefined;
   }
 
   #auditId(exchange: Exchange): string {

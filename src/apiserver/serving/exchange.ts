@@ -23,7 +23,7 @@ export interface Exchange {
   respond(status: number, headers: ResponseHeaders, body?: Buffer): void;
   /** Answers bit by bit. */
   begin(status: number, headers: ResponseHeaders): Writable;
-  /** Called once when the exchange is over, whoever ended it. */
+  /** Each callback is called once when the exchange is over, whoever ended it. */
   onClose(callback: () => void): void;
   readonly hasResponded: boolean;
 }

@@ -13,7 +13,7 @@ export class Http2Exchange implements Exchange {
   readonly isHttp2 = true;
   readonly #stream: ServerHttp2Stream;
   readonly #hasBody: boolean;
-  #closed: (() => void) | undefined;
+  readonly #onClose: (() => void)[] = [];
 
   constructor(
     stream: ServerHttp2Stream,
@@ -29,7 +29,9 @@ export class Http2Exchange implements Exchange {
     this.#hasBody = (flags & constants.NGHTTP2_FLAG_END_STREAM) === 0;
     // A reset by the client is nobody's error here: `close` follows and tells the handler.
     stream.on('error', () => undefined);
-    stream.on('close', () => this.#closed?.());
+    stream.on('close', () => {
+      for (const callback of this.#onClose) callback();
+    });
   }
 
   get input(): Readable {
@@ -68,6 +70,6 @@ export class Http2Exchange implements Exchange {
 
   onClose(callback: () => void): void {
     if (this.#stream.closed) callback();
-    else this.#closed = callback;
+    else this.#onClose.push(callback);
   }
 }

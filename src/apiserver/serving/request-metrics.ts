@@ -21,15 +21,14 @@ export class RequestMetrics {
   readonly #requests = new Map<string, Series>();
   readonly #durations = new Map<string, Histogram>();
 
-  /** `code` 0: answered with success. */
-  record(parsed: RequestPath, code: number, durationMs: number): void {
+  /** `code` 0: answered with success. `isServed`: the resource exists; others are counted together. */
+  record(parsed: RequestPath, code: number, durationMs: number, isServed: boolean): void {
     const labels = parsed.isResource
       ? `verb="${parsed.verb.toUpperCase()}",group="${parsed.target.group}",version="${parsed.target.version}",resource="${parsed.target.resource}",subresource="${parsed.target.subresource ?? ''}"`
       : `verb="${parsed.verb.toUpperCase()}",group="",version="",resource="",subresource=""`;
-    const known =
-      code === 404
-        ? `verb="${parsed.verb.toUpperCase()}",group="",version="",resource="",subresource=""`
-        : labels;
+    const known = !isServed
+      ? `verb="${parsed.verb.toUpperCase()}",group="",version="",resource="",subresource=""`
+      : labels;
     this.#count(known, code);
     if (parsed.isResource && parsed.verb !== 'watch') this.#observe(known, durationMs / 1000);
   }

@@ -24,6 +24,7 @@ export class WatchStream {
   #writing = false;
   #backlog: Buffer[] = [];
   #backlogBytes = 0;
+  #onBacklogTaken: (() => void) | undefined;
   #ended = false;
   lastRevision: Revision = 0;
 
@@ -46,6 +47,7 @@ export class WatchStream {
     if (this.#ended) return;
     if (this.#writing) {
       this.#backlog.push(bytes);
+      this.#onBacklogTaken = onTaken ?? this.#onBacklogTaken;
       this.#backlogBytes += bytes.length;
       if (this.#backlogBytes > MAX_BACKLOG_BYTES) this.end();
       return;
@@ -67,14 +69,17 @@ export class WatchStream {
     this.#backlog = [];
     if (!this.#output.destroyed) this.#output.end(rest.length === 0 ? undefined : Buffer.concat(rest));
     this.#onEnd();
+    this.#onBacklogTaken?.();
   }
 
   #writeBacklog(): void {
     if (this.#ended || this.#backlog.length === 0) return;
     const bytes = this.#backlog.length === 1 ? this.#backlog[0] : Buffer.concat(this.#backlog);
+    const onTaken = this.#onBacklogTaken;
     this.#backlog = [];
     this.#backlogBytes = 0;
-    if (bytes !== undefined) this.write(bytes);
+    this.#onBacklogTaken = undefined;
+    if (bytes !== undefined) this.write(bytes, onTaken);
   }
 }
 
