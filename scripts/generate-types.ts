@@ -9,6 +9,7 @@
  * - Objects as read from the API server always carry `metadata` with name, uid, resourceVersion and
  *   creationTimestamp, and `spec`/`status` where those are plain structs; so these are not optional.
  *   What a caller sends to create is a `Draft` (see `src/api/draft.ts`).
+ * - Lists that may be empty and that Go prints all the same can be `null` (MAY_BE_NULL).
  * - int64 is `number`; Quantity is `string` (the decoder canonicalises numbers); IntOrString is `number | string`.
  */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -84,6 +85,18 @@ function isOptional(id: string, row: Row, topLevel: boolean): boolean {
   return flags.includes('e') || flags.includes('z') || flags.includes('p');
 }
 
+/**
+ * Lists that Go prints as `null` when they are empty (no `omitempty`), and that validation lets be empty. Others of
+ * the kind, such as a pod's containers, never reach a reader empty.
+ */
+const MAY_BE_NULL = new Set([
+  'discovery/v1.EndpointSlice.endpoints',
+  'discovery/v1.EndpointSlice.ports',
+  'rbac/v1.Role.rules',
+  'rbac/v1.ClusterRole.rules',
+  'storage/v1.CSINodeSpec.drivers',
+]);
+
 function renderType(id: string, pkg: string, imports: Map<string, string>): string {
   const rows = facts.t[id]?.[0] ?? [];
   const topLevel = rows.some(([name, type]) => name === '' && type === '#meta/v1.TypeMeta');
@@ -99,6 +112,7 @@ function renderType(id: string, pkg: string, imports: Map<string, string>): stri
       return;
     }
     let ts = tsType(type, pkg, imports);
+    if (MAY_BE_NULL.has(`${id}.${name}`)) ts = `${ts} | null`;
     if (!topLevel && type === '#meta/v1.ObjectMeta') ts = `Partial<${ts}>`;
     const values = extras?.en === undefined ? undefined : facts.enums[extras.en];
     if (values !== undefined && values.length > 0 && type === 's') {

@@ -2,7 +2,7 @@
  * One cluster on this machine, seen from outside its processes: folders, keys, addresses, starting and ending
  * processes, removing what they leave. Loads none of what runs inside them, so that commands are quick.
  */
-export { AgentError, type AgentImage, type AgentLine, askAgent } from './agent-client.ts';
+export { AgentError, type AgentImage, type AgentLine, type AgentProgress, askAgent } from './agent-client.ts';
 export { findProgram, type MissingCapability, missingCapabilities } from './capabilities.ts';
 export {
   type ClusterConfig,

@@ -8,8 +8,8 @@ export interface EndpointSlice {
   readonly kind: string;
   readonly metadata: ObjectMeta_meta_v1;
   readonly addressType: string;
-  readonly endpoints: readonly Endpoint[];
-  readonly ports: readonly EndpointPort[];
+  readonly endpoints: readonly Endpoint[] | null;
+  readonly ports: readonly EndpointPort[] | null;
 }
 
 export interface Endpoint {

@@ -28,7 +28,7 @@ export interface Role {
   readonly apiVersion: string;
   readonly kind: string;
   readonly metadata: ObjectMeta_meta_v1;
-  readonly rules: readonly PolicyRule[];
+  readonly rules: readonly PolicyRule[] | null;
 }
 
 export interface RoleBinding {
@@ -57,7 +57,7 @@ export interface ClusterRole {
   readonly apiVersion: string;
   readonly kind: string;
   readonly metadata: ObjectMeta_meta_v1;
-  readonly rules: readonly PolicyRule[];
+  readonly rules: readonly PolicyRule[] | null;
   readonly aggregationRule?: AggregationRule;
 }
 

@@ -60,7 +60,7 @@ function reconcileRole(
   merged: KubeObject,
 ): BootstrapAction {
   let object = merged;
-  const missing = uncoveredRules(existing.rules ?? [], wanted.rules);
+  const missing = uncoveredRules(existing.rules ?? [], wanted.rules ?? []);
   if (missing.length > 0) object = { ...object, rules: [...(existing.rules ?? []), ...missing] };
   if (wanted.aggregationRule === undefined && existing.aggregationRule !== undefined) {
     object = { ...object, aggregationRule: undefined };

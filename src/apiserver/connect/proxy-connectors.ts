@@ -93,7 +93,7 @@ function serviceDestination(reader: CacheReader, random: Random, request: Connec
   const candidates = slices.flatMap((slice) => {
     const slicePort = slice.ports?.find((p) => (p.name ?? '') === (port.name ?? ''))?.port;
     if (slicePort === undefined) return [];
-    return slice.endpoints
+    return (slice.endpoints ?? [])
       .filter((endpoint) => endpoint.conditions?.ready !== false)
       .flatMap((endpoint) => endpoint.addresses.map((host) => ({ host, port: slicePort })));
   });

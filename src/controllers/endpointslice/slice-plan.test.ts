@@ -33,8 +33,8 @@ const wanted = (held: readonly Endpoint[], ports = PORTS): WantedSlice => ({
 });
 
 const summary = ({ create, update, remove }: SlicePlan) => ({
-  create: create.map((one) => one.endpoints.length),
-  update: Object.fromEntries(update.map((one) => [one.metadata.name, one.endpoints.length])),
+  create: create.map((one) => one.endpoints?.length),
+  update: Object.fromEntries(update.map((one) => [one.metadata.name, one.endpoints?.length])),
   remove: remove.map((one) => one.metadata.name),
 });
 const plan = (existing: readonly Slice[], groups: readonly WantedSlice[]) =>
@@ -72,7 +72,7 @@ test('an endpoint whose readiness changed is written into the slice it is in', (
   const existing = [slice('a', endpoints(0, 2)), slice('b', endpoints(2, 4))];
   const result = plan(existing, [wanted([...endpoints(0, 3), endpoint(3, false)])]);
   assert.deepEqual(summary(result), { create: [], update: { b: 2 }, remove: [] });
-  assert.equal(result.update[0]?.endpoints[1]?.conditions?.ready, false);
+  assert.equal(result.update[0]?.endpoints?.[1]?.conditions?.ready, false);
 });
 
 test('of slices that become empty one stays, so that a Service is known to have no endpoints', () => {
@@ -118,8 +118,8 @@ test('after any plan the slices hold exactly the wanted endpoints, each once, no
       const final = [
         ...held
           .filter((one) => !removed.has(one.metadata.name))
-          .map((one) => written.get(one.metadata.name) ?? one.endpoints),
-        ...result.create.map((one) => one.endpoints),
+          .map((one) => written.get(one.metadata.name) ?? one.endpoints ?? []),
+        ...result.create.map((one) => one.endpoints ?? []),
       ];
       assert.ok(final.length > 0 && final.every((one) => one.length <= maxPerSlice));
       const uids = final.flat().map(({ targetRef }) => targetRef?.uid ?? '');

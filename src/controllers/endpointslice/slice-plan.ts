@@ -57,7 +57,7 @@ export function planSlices({ existing, wanted, maxPerSlice }: SlicePlanInput): S
   const slices = new Map<string, Slice[]>();
   const remove: Slice[] = [];
   for (const slice of existing) {
-    const key = groupKey(slice.addressType, slice.ports);
+    const key = groupKey(slice.addressType, slice.ports ?? undefined);
     if (groups.has(key)) slices.set(key, [...(slices.get(key) ?? []), slice]);
     else remove.push(slice);
   }

@@ -52,7 +52,9 @@ export class ClusterNames {
       const service = slice.metadata.labels?.[SERVICE_LABEL];
       return service === undefined ? [] : [`${slice.metadata.namespace}/${service}`];
     });
-    this.#slices.addIndex(BY_ADDRESS, (slice) => slice.endpoints.flatMap((endpoint) => endpoint.addresses));
+    this.#slices.addIndex(BY_ADDRESS, (slice) =>
+      (slice.endpoints ?? []).flatMap((endpoint) => endpoint.addresses),
+    );
   }
 
   async synced(signal: AbortSignal): Promise<void> {
@@ -82,7 +84,7 @@ export class ClusterNames {
       const key = this.#keyOf(slice);
       const service = key === undefined ? undefined : this.#services.get(key);
       if (key === undefined || service === undefined || !isHeadless(service)) return [];
-      return slice.endpoints
+      return (slice.endpoints ?? [])
         .filter((endpoint) => endpoint.addresses.includes(address))
         .map((endpoint) => `${endpointLabel(endpoint)}.${this.#serviceName(key)}`);
     });
@@ -148,7 +150,7 @@ export class ClusterNames {
         (p) => (p.name ?? '') === portName && (p.protocol ?? 'TCP') === protocol,
       )?.port;
       if (port === undefined) return [];
-      return slice.endpoints.filter(isReady).flatMap((endpoint) =>
+      return (slice.endpoints ?? []).filter(isReady).flatMap((endpoint) =>
         endpoint.addresses.map((address) => ({
           name: `${endpointLabel(endpoint)}.${this.#serviceName(key)}`,
           port,
@@ -162,7 +164,7 @@ export class ClusterNames {
     return this.#slices
       .byIndex(BY_SERVICE, key)
       .filter((slice) => slice.addressType === 'IPv4')
-      .flatMap((slice) => slice.endpoints.filter(isReady));
+      .flatMap((slice) => (slice.endpoints ?? []).filter(isReady));
   }
 
   #keyOf(slice: discoveryV1.EndpointSlice): string | undefined {

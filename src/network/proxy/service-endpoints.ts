@@ -64,7 +64,7 @@ function candidatesOf(
       (p) => (p.name ?? '') === portName && (p.protocol ?? 'TCP') === protocol,
     )?.port;
     if (port === undefined) return [];
-    return slice.endpoints.flatMap((endpoint): readonly Candidate[] => {
+    return (slice.endpoints ?? []).flatMap((endpoint): readonly Candidate[] => {
       const ip = endpoint.addresses[0];
       if (ip === undefined) return [];
       const { ready, serving, terminating } = endpoint.conditions ?? {};

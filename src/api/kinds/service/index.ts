@@ -165,8 +165,7 @@ const endpointSlice = defineKind<discoveryV1.EndpointSlice>({
   kind: 'EndpointSlice',
   setDefaults: (object) => ({
     ...object,
-    // An empty list decodes to null, as Go prints it.
-    ...((object.ports ?? undefined) === undefined
+    ...(object.ports === undefined || object.ports === null
       ? {}
       : {
           ports: object.ports.map((port) => ({
@@ -184,7 +183,7 @@ const endpointSlice = defineKind<discoveryV1.EndpointSlice>({
       name: 'Ports',
       description: 'Ports of every endpoint.',
       cell: ({ ports }) =>
-        (ports ?? []).length === 0
+        ports === undefined || ports === null || ports.length === 0
           ? '<unset>'
           : listed(ports.map(({ port, name }) => (port === undefined ? (name ?? '*') : String(port)))),
     },
@@ -192,7 +191,7 @@ const endpointSlice = defineKind<discoveryV1.EndpointSlice>({
       name: 'Endpoints',
       description: 'Addresses in it.',
       cell: ({ endpoints: list }) => {
-        const all = list.flatMap((endpoint) => endpoint.addresses);
+        const all = (list ?? []).flatMap((endpoint) => endpoint.addresses);
         return all.length === 0 ? '<unset>' : listed(all);
       },
     },

@@ -1,5 +1,13 @@
 /** What a claim asks for, wherever it stands: a PersistentVolumeClaim, a StatefulSet's or a pod's claim template. */
-import { type FieldPath, fieldForbidden, invalid, notSupported, required, validateDns1123Label, validateDns1123Subdomain } from '#machinery';
+import {
+  type FieldPath,
+  fieldForbidden,
+  invalid,
+  notSupported,
+  required,
+  validateDns1123Label,
+  validateDns1123Subdomain,
+} from '#machinery';
 import type { coreV1 } from '../../types/index.ts';
 import { addInvalid, checkPresent, checkSupported, type Errors } from '../field-rules.ts';
 import { checkLabelSelector } from '../metadata-rules.ts';
@@ -40,7 +48,12 @@ export function checkClaimSpec(
   if (storage === undefined) errors.push(required(storagePath));
   else checkPositiveQuantity(storage, storagePath, errors);
   if (storageClassName !== '') {
-    addInvalid(validateDns1123Subdomain(storageClassName), at.child('storageClassName'), storageClassName, errors);
+    addInvalid(
+      validateDns1123Subdomain(storageClassName),
+      at.child('storageClassName'),
+      storageClassName,
+      errors,
+    );
   }
   checkSupported(spec.volumeMode, VOLUME_MODES, at.child('volumeMode'), errors);
   checkDataSources(spec, at, errors, allowInvalidApiGroup);

@@ -182,7 +182,7 @@ const csiNode = defineKind<storageV1.CSINode>({
       name: 'Drivers',
       type: 'integer',
       description: 'Drivers on the node.',
-      cell: ({ spec }) => spec.drivers.length,
+      cell: ({ spec }) => spec.drivers?.length ?? 0,
     },
     ageColumn,
   ],
