@@ -22,11 +22,7 @@ export interface KindDefinition<T> {
   readonly prepareForUpdate?: (object: T, old: T, context: WriteContext) => T;
   readonly prepareForStatusUpdate?: (object: T, old: T, context: WriteContext) => T;
   readonly validateCreate?: (object: T) => readonly FieldError[];
-  readonly validateUpdate?: (
-    object: T,
-    old: T,
-    subresource: string | undefined,
-  ) => readonly FieldError[];
+  readonly validateUpdate?: (object: T, old: T, subresource: string | undefined) => readonly FieldError[];
   readonly validateStatusUpdate?: (object: T, old: T) => readonly FieldError[];
   readonly warnings?: (object: T, old: T | undefined) => readonly string[];
   readonly bumpsGeneration?: (object: T, old: T) => boolean;

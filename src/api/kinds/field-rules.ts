@@ -21,6 +21,13 @@ export const IS_NEGATIVE = 'must be greater than or equal to 0';
 export const isEmpty = (text: string | null | undefined): boolean =>
   text === undefined || text === null || text === '';
 
+/** What the rules in `check` find. */
+export function collect(check: (errors: Errors) => void): readonly FieldError[] {
+  const errors: Errors = [];
+  check(errors);
+  return errors;
+}
+
 /** Appends an `Invalid value` for each of a name rule's messages. */
 export function addInvalid(messages: readonly string[], at: FieldPath, value: unknown, errors: Errors): void {
   for (const message of messages) errors.push(invalid(at, value, message));
@@ -59,7 +66,12 @@ export function checkSupported(
   if (value !== undefined && !allowed.includes(value)) errors.push(notSupported(at, value, allowed));
 }
 
-export function checkPresent(text: string | null | undefined, at: FieldPath, errors: Errors, detail = ''): boolean {
+export function checkPresent(
+  text: string | null | undefined,
+  at: FieldPath,
+  errors: Errors,
+  detail = '',
+): boolean {
   if (!isEmpty(text)) return true;
   errors.push(required(at, detail));
   return false;
@@ -93,7 +105,9 @@ export function checkNotAboveHundredPercent(value: number | string, at: FieldPat
 }
 
 /** Entries by key: Go walks maps in no order, so any will do as long as it stays the same. */
-export const sortedEntries = <T>(map: Readonly<Record<string, T>> | null | undefined): readonly (readonly [string, T])[] =>
+export const sortedEntries = <T>(
+  map: Readonly<Record<string, T>> | null | undefined,
+): readonly (readonly [string, T])[] =>
   map === undefined || map === null
     ? []
     : Object.entries(map).toSorted(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));

@@ -1,5 +1,12 @@
 /** Names of resources (`cpu`, `requests.memory`, `example.com/gpu`) and what may be asked for of them. */
-import { type FieldPath, fieldForbidden, invalid, parseQuantity, required, validateQualifiedName } from '#machinery';
+import {
+  type FieldPath,
+  fieldForbidden,
+  invalid,
+  parseQuantity,
+  required,
+  validateQualifiedName,
+} from '#machinery';
 import type { coreV1 } from '../types/index.ts';
 import { addInvalid, type Errors, IS_NEGATIVE, sortedEntries } from './field-rules.ts';
 
@@ -34,7 +41,8 @@ const isQuotaHugePages = (name: string): boolean =>
   isHugePages(name) || name.startsWith(`requests.${HUGE_PAGES}`);
 
 /** Of Kubernetes itself: without a prefix, or in `kubernetes.io/`. */
-export const isNativeResource = (name: string): boolean => !name.includes('/') || name.includes('kubernetes.io/');
+export const isNativeResource = (name: string): boolean =>
+  !name.includes('/') || name.includes('kubernetes.io/');
 
 export const isExtendedResource = (name: string): boolean =>
   !isNativeResource(name) &&

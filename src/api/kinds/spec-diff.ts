@@ -13,7 +13,8 @@ interface Edit {
   readonly line: string;
 }
 
-const linesOf = (value: unknown): readonly string[] => JSON.stringify(value ?? null, undefined, 1).split('\n');
+const linesOf = (value: unknown): readonly string[] =>
+  JSON.stringify(value ?? null, undefined, 1).split('\n');
 
 export function specDiff(old: unknown, next: unknown): string {
   const edits = editScript(linesOf(old), linesOf(next));

@@ -101,10 +101,7 @@ export function checkFibreChannel(source: coreV1.FCVolumeSource, at: FieldPath, 
   else if (lun < 0 || lun > MAX_LUN) errors.push(invalid(at.child('lun'), lun, lunRange));
 }
 
-const RESERVED = [
-  '.kubernetes.io',
-  '.k8s.io',
-];
+const RESERVED = ['.kubernetes.io', '.k8s.io'];
 
 export function checkFlexVolume(
   source: { readonly driver: string; readonly options?: Readonly<Record<string, string>> },
@@ -175,7 +172,8 @@ export function checkQuobyte(source: coreV1.QuobyteVolumeSource, at: FieldPath, 
     errors.push(required(at.child('tenant'), 'must be a UUID and may not exceed a length of 64 characters'));
   } else {
     for (const pair of registry.split(',')) {
-      if (!/^(\[[^\]]*\]|[^:]*):[^:]*$/.test(pair)) errors.push(invalid(at.child('registry'), registry, pairs));
+      if (!/^(\[[^\]]*\]|[^:]*):[^:]*$/.test(pair))
+        errors.push(invalid(at.child('registry'), registry, pairs));
     }
   }
   checkPresent(source.volume, at.child('volume'), errors);

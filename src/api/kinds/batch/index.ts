@@ -6,6 +6,8 @@ import { defineKind } from '../define-kind.ts';
 import { humanDuration, since } from '../human-duration.ts';
 import { defaultTemplate } from '../pod/defaults.ts';
 import { fresh } from '../workloads/index.ts';
+import { validateJobStatus } from './status-validation.ts';
+import { validateCronJob, validateCronJobUpdate, validateJob, validateJobUpdate } from './validation.ts';
 
 const CONTROLLER_UID = 'batch.kubernetes.io/controller-uid';
 const JOB_NAME = 'batch.kubernetes.io/job-name';
@@ -41,11 +43,11 @@ function generateSelector(job: batchV1.Job): batchV1.Job {
       ...job.spec,
       selector: {
         ...selector,
-        matchLabels: { ...selector?.matchLabels, [CONTROLLER_UID]: job.metadata.uid },
+        matchLabels: { [CONTROLLER_UID]: job.metadata.uid, ...selector?.matchLabels },
       },
       template: {
         ...template,
-        metadata: { ...template.metadata, labels: { ...template.metadata?.labels, ...own } },
+        metadata: { ...template.metadata, labels: { ...own, ...template.metadata?.labels } },
       },
     },
   };
@@ -86,6 +88,9 @@ const job = defineKind<batchV1.Job>({
     };
   },
   prepareForCreate: (object) => generateSelector(fresh(object, {})),
+  validateCreate: validateJob,
+  validateUpdate: validateJobUpdate,
+  validateStatusUpdate: validateJobStatus,
   selectableFields: ({ status }) => ({ 'status.successful': String(status.succeeded ?? 0) }),
   columns: [
     nameColumn,
@@ -120,6 +125,8 @@ const cronJob = defineKind<batchV1.CronJob>({
         };
   },
   prepareForCreate: (object) => fresh(object, {}),
+  validateCreate: validateCronJob,
+  validateUpdate: validateCronJobUpdate,
   columns: [
     nameColumn,
     { name: 'Schedule', description: 'When it runs, in cron notation.', cell: ({ spec }) => spec.schedule },

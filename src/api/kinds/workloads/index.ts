@@ -1,9 +1,26 @@
 /** Deployment, ReplicaSet, ReplicationController, StatefulSet, DaemonSet, ControllerRevision. */
+import { deepEqual } from '#machinery';
 import type { KindBehaviour } from '../../kind-behaviour.ts';
 import type { appsV1, coreV1 } from '../../types/index.ts';
 import { ageColumn, formatLabels, formatSelector, nameColumn, orNone, templateColumns } from '../columns.ts';
 import { defineKind, type KindColumn } from '../define-kind.ts';
 import { defaultTemplate } from '../pod/defaults.ts';
+import {
+  validateDaemonSetStatus,
+  validateDeploymentStatus,
+  validateReplicaSetStatus,
+  validateStatefulSetStatus,
+} from './status-validation.ts';
+import {
+  validateControllerRevision,
+  validateControllerRevisionUpdate,
+  validateDaemonSet,
+  validateDeployment,
+  validateReplicaSet,
+  validateReplicationController,
+  validateStatefulSet,
+  validateStatefulSetUpdate,
+} from './validation.ts';
 
 interface Selecting {
   readonly spec: {
@@ -74,6 +91,15 @@ const deployment = defineKind<appsV1.Deployment>({
     };
   },
   prepareForCreate: (object) => fresh(object, {}),
+  prepareForStatusUpdate: (object, old) => ({
+    ...object,
+    metadata: { ...object.metadata, labels: old.metadata.labels },
+  }),
+  bumpsGeneration: (object, old) =>
+    !deepEqual(object.spec, old.spec) || !deepEqual(object.metadata.annotations, old.metadata.annotations),
+  validateCreate: (object) => validateDeployment(object),
+  validateUpdate: (object, old) => validateDeployment(object, old),
+  validateStatusUpdate: validateDeploymentStatus,
   columns: [
     nameColumn,
     {
@@ -107,6 +133,9 @@ const replicaSet = defineKind<appsV1.ReplicaSet>({
     spec: { ...object.spec, template: defaultTemplate(object.spec.template) },
   }),
   prepareForCreate: (object) => fresh(object, { replicas: 0 }),
+  validateCreate: (object) => validateReplicaSet(object),
+  validateUpdate: (object, old) => validateReplicaSet(object, old),
+  validateStatusUpdate: validateReplicaSetStatus,
   selectableFields: ({ status }) => ({ 'status.replicas': String(status.replicas) }),
   columns: [
     nameColumn,
@@ -136,6 +165,9 @@ const replicationController = defineKind<coreV1.ReplicationController>({
     };
   },
   prepareForCreate: (object) => fresh(object, { replicas: 0 }),
+  validateCreate: (object) => validateReplicationController(object),
+  validateUpdate: (object, old) => validateReplicationController(object, old),
+  validateStatusUpdate: validateReplicaSetStatus,
   selectableFields: ({ status }) => ({ 'status.replicas': String(status.replicas) }),
   columns: [
     nameColumn,
@@ -173,6 +205,10 @@ const statefulSet = defineKind<appsV1.StatefulSet>({
     };
   },
   prepareForCreate: (object) => fresh(object, { replicas: 0, availableReplicas: 0 }),
+  nameRule: 'dns1123-label',
+  validateCreate: validateStatefulSet,
+  validateUpdate: validateStatefulSetUpdate,
+  validateStatusUpdate: validateStatefulSetStatus,
   columns: [
     nameColumn,
     {
@@ -215,6 +251,9 @@ const daemonSet = defineKind<appsV1.DaemonSet>({
       desiredNumberScheduled: 0,
       numberReady: 0,
     }),
+  validateCreate: (object) => validateDaemonSet(object),
+  validateUpdate: (object, old) => validateDaemonSet(object, old),
+  validateStatusUpdate: validateDaemonSetStatus,
   columns: [
     nameColumn,
     {
@@ -261,6 +300,8 @@ const daemonSet = defineKind<appsV1.DaemonSet>({
 const controllerRevision = defineKind<appsV1.ControllerRevision>({
   group: 'apps',
   kind: 'ControllerRevision',
+  validateCreate: validateControllerRevision,
+  validateUpdate: validateControllerRevisionUpdate,
   columns: [
     nameColumn,
     {

@@ -26,7 +26,9 @@ export function checkPodAnnotations(
   if (annotations === undefined) return;
   const mirror = annotations[MIRROR_POD];
   if (mirror !== undefined && (spec.nodeName ?? '') === '') {
-    errors.push(invalid(at.key(MIRROR_POD), mirror, 'must set spec.nodeName if mirror pod annotation is set'));
+    errors.push(
+      invalid(at.key(MIRROR_POD), mirror, 'must set spec.nodeName if mirror pod annotation is set'),
+    );
   }
   const cost = annotations[DELETION_COST];
   if (cost !== undefined && !isInt32(cost)) {
@@ -102,7 +104,13 @@ export function checkProfilesAgree(
   const context = spec.securityContext;
   const ofPod = annotations[SECCOMP_POD];
   if (ofPod !== undefined && context?.seccompProfile !== undefined) {
-    checkAgrees('seccomp', ofPod, context.seccompProfile, at.child('securityContext', 'seccompProfile'), errors);
+    checkAgrees(
+      'seccomp',
+      ofPod,
+      context.seccompProfile,
+      at.child('securityContext', 'seccompProfile'),
+      errors,
+    );
   }
   const containers = [...allContainers(spec, at)];
   for (const { container, path } of containers) {

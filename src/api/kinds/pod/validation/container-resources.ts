@@ -1,5 +1,15 @@
 /** What containers and pods ask for: limits, requests, claims, and what a change of them means. */
-import { duplicate, type FieldPath, fieldForbidden, fieldNotFound, invalid, notSupported, parseQuantity, type Quantity, required } from '#machinery';
+import {
+  duplicate,
+  type FieldPath,
+  fieldForbidden,
+  fieldNotFound,
+  invalid,
+  notSupported,
+  parseQuantity,
+  type Quantity,
+  required,
+} from '#machinery';
 import type { coreV1 } from '../../../types/index.ts';
 import { checkPresent, type Errors, sortedEntries } from '../../field-rules.ts';
 import { checkDns1123Label } from '../../metadata-rules.ts';

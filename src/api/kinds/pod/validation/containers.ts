@@ -12,7 +12,14 @@ import {
   validatePortNumber,
 } from '#machinery';
 import type { coreV1 } from '../../../types/index.ts';
-import { addInvalid, checkOneOf, checkPresent, checkSupported, isEmpty, type Errors } from '../../field-rules.ts';
+import {
+  addInvalid,
+  checkOneOf,
+  checkPresent,
+  checkSupported,
+  isEmpty,
+  type Errors,
+} from '../../field-rules.ts';
 import { checkDns1123Label } from '../../metadata-rules.ts';
 import { checkContainerResources, checkResizePolicy } from './container-resources.ts';
 import { checkEnvironment, checkEnvironmentSources } from './environment.ts';
@@ -172,12 +179,7 @@ function checkContainer(
   checkPullPolicy(container.imagePullPolicy, at.child('imagePullPolicy'), errors);
   checkContainerResources(container.resources, claims, at.child('resources'), errors);
   checkResizePolicy(container.resizePolicy ?? [], spec.restartPolicy, at.child('resizePolicy'), errors);
-  checkSecurityContext(
-    container.securityContext,
-    sharesHostUsers(spec),
-    at.child('securityContext'),
-    errors,
-  );
+  checkSecurityContext(container.securityContext, sharesHostUsers(spec), at.child('securityContext'), errors);
 }
 
 function checkPorts(ports: readonly coreV1.ContainerPort[], at: FieldPath, errors: Errors): void {

@@ -1,5 +1,11 @@
 /** Environment variables of a container, one by one and by the map. */
-import { type FieldPath, invalid, validateConfigMapKey, validateDns1123Subdomain, validateEnvVarName } from '#machinery';
+import {
+  type FieldPath,
+  invalid,
+  validateConfigMapKey,
+  validateDns1123Subdomain,
+  validateEnvVarName,
+} from '#machinery';
 import type { coreV1 } from '../../../types/index.ts';
 import { addInvalid, checkPresent, type Errors } from '../../field-rules.ts';
 import { checkDns1123Label } from '../../metadata-rules.ts';

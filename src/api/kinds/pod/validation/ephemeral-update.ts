@@ -7,7 +7,11 @@ import { MIRROR_POD } from './annotations.ts';
 
 const path = new FieldPath('spec.ephemeralContainers');
 
-export function checkEphemeralUpdate(pod: coreV1.Pod, old: coreV1.Pod, errors: Errors): readonly FieldError[] {
+export function checkEphemeralUpdate(
+  pod: coreV1.Pod,
+  old: coreV1.Pod,
+  errors: Errors,
+): readonly FieldError[] {
   if (old.metadata.annotations?.[MIRROR_POD] !== undefined) {
     return [fieldForbidden('', 'static pods do not support ephemeral containers')];
   }

@@ -44,7 +44,8 @@ export function checkNodeAffinityAdditions(
 /** As upstream's internal type prints it. */
 function internalTerm({ matchExpressions, matchFields }: coreV1.NodeSelectorTerm): object {
   const print = (list: readonly coreV1.NodeSelectorRequirement[] | undefined): object | null =>
-    list?.map(({ key, operator, values }) => ({ Key: key, Operator: operator, Values: values ?? null })) ?? null;
+    list?.map(({ key, operator, values }) => ({ Key: key, Operator: operator, Values: values ?? null })) ??
+    null;
   return { MatchExpressions: print(matchExpressions), MatchFields: print(matchFields) };
 }
 

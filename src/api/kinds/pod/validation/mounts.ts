@@ -7,7 +7,12 @@ import type { KnownVolumes } from './volumes.ts';
 
 type Mountable = Pick<coreV1.Container, 'volumeMounts' | 'volumeDevices' | 'securityContext'>;
 
-export function checkMounts(container: Mountable, volumes: KnownVolumes, at: FieldPath, errors: Errors): void {
+export function checkMounts(
+  container: Mountable,
+  volumes: KnownVolumes,
+  at: FieldPath,
+  errors: Errors,
+): void {
   const { volumeMounts = [], volumeDevices = [] } = container;
   const seen = new Set<string>();
   for (const [i, mount] of volumeMounts.entries()) {
@@ -79,7 +84,12 @@ function checkPropagation(
   }
 }
 
-export function checkDevices(container: Mountable, volumes: KnownVolumes, at: FieldPath, errors: Errors): void {
+export function checkDevices(
+  container: Mountable,
+  volumes: KnownVolumes,
+  at: FieldPath,
+  errors: Errors,
+): void {
   const { volumeMounts = [], volumeDevices = [] } = container;
   const paths = new Set<string>();
   const names = new Set<string>();
@@ -91,8 +101,7 @@ export function checkDevices(container: Mountable, volumes: KnownVolumes, at: Fi
     if (names.has(name)) errors.push(invalid(namePath, name, 'must be unique'));
     if (volume === undefined) errors.push(fieldNotFound(namePath, name));
     else if (volume.persistentVolumeClaim === undefined && volume.ephemeral === undefined) {
-      const why =
-        'can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode';
+      const why = 'can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode';
       errors.push(invalid(namePath, name, why));
     }
     checkPresent(devicePath, pathPath, errors);

@@ -15,7 +15,12 @@ import {
 import type { coreV1 } from '../../../types/index.ts';
 import { addInvalid, checkOneOf, checkPresent, checkSupported, type Errors } from '../../field-rules.ts';
 import { checkLegacyIp } from '../../ip-rules.ts';
-import { checkDns1123Label, checkDns1123Subdomain, checkLabels, checkQualifiedName } from '../../metadata-rules.ts';
+import {
+  checkDns1123Label,
+  checkDns1123Subdomain,
+  checkLabels,
+  checkQualifiedName,
+} from '../../metadata-rules.ts';
 import { checkContainerResources, checkPodLevelResources } from './container-resources.ts';
 import { checkContainers, checkEphemeralContainers, checkInitContainers } from './containers.ts';
 import { checkAffinity, checkSchedulingGates, checkTolerations, checkTopologySpread } from './scheduling.ts';
@@ -116,7 +121,8 @@ function checkTail(spec: PodSpec, at: FieldPath, errors: Errors): void {
 const restartsInitOnResize = (spec: PodSpec | undefined): boolean =>
   spec?.initContainers?.some(
     ({ restartPolicy, resizePolicy = [] }) =>
-      restartPolicy !== 'Always' && resizePolicy.some((policy) => policy.restartPolicy === 'RestartContainer'),
+      restartPolicy !== 'Always' &&
+      resizePolicy.some((policy) => policy.restartPolicy === 'RestartContainer'),
   ) === true;
 
 function checkPodClaims(

@@ -10,7 +10,13 @@ import {
   validatePortNumber,
 } from '#machinery';
 import type { coreV1 } from '../../../types/index.ts';
-import { addInvalid, checkNonNegative, checkPresent, checkSupported, type Errors } from '../../field-rules.ts';
+import {
+  addInvalid,
+  checkNonNegative,
+  checkPresent,
+  checkSupported,
+  type Errors,
+} from '../../field-rules.ts';
 import { LINUX_SIGNALS, WINDOWS_SIGNALS } from './signals.ts';
 
 export function checkPortNumberOrName(
@@ -19,7 +25,12 @@ export function checkPortNumberOrName(
   errors: Errors,
 ): void {
   const given = port ?? 0;
-  addInvalid(typeof given === 'number' ? validatePortNumber(given) : validatePortName(given), at, given, errors);
+  addInvalid(
+    typeof given === 'number' ? validatePortNumber(given) : validatePortName(given),
+    at,
+    given,
+    errors,
+  );
 }
 
 /** A probe's and a hook's ways of doing something, together. */

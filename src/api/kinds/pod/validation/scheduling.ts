@@ -85,7 +85,8 @@ export function checkNodeSelector(selector: coreV1.NodeSelector, at: FieldPath, 
 }
 
 function checkWeight(weight: number, at: FieldPath, errors: Errors): void {
-  if (weight <= 0 || weight > 100) errors.push(invalid(at.child('weight'), weight, 'must be in the range 1-100'));
+  if (weight <= 0 || weight > 100)
+    errors.push(invalid(at.child('weight'), weight, 'must be in the range 1-100'));
 }
 
 const REQUIRED = 'requiredDuringSchedulingIgnoredDuringExecution';
@@ -178,8 +179,7 @@ export function checkTolerations(
     const { key = '', operator = '', value = '', effect = '', tolerationSeconds } = toleration;
     if (key !== '') checkQualifiedName(key, path.child('key'), errors);
     if (key === '' && operator !== 'Exists') {
-      const why =
-        'operator must be Exists when `key` is empty, which means "match all values and all keys"';
+      const why = 'operator must be Exists when `key` is empty, which means "match all values and all keys"';
       errors.push(invalid(path.child('operator'), operator, why));
     }
     if (tolerationSeconds !== undefined && effect !== 'NoExecute') {
@@ -232,7 +232,12 @@ export function checkTopologySpread(
     for (const field of ['nodeAffinityPolicy', 'nodeTaintsPolicy'] as const) {
       checkSupported(constraint[field], ['Honor', 'Ignore'], path.child(field), errors);
     }
-    checkSpreadKeys(constraint.matchLabelKeys ?? [], constraint.labelSelector, path.child('matchLabelKeys'), errors);
+    checkSpreadKeys(
+      constraint.matchLabelKeys ?? [],
+      constraint.labelSelector,
+      path.child('matchLabelKeys'),
+      errors,
+    );
     checkLabelSelector(constraint.labelSelector, path.child('labelSelector'), errors);
   }
 }

@@ -40,11 +40,7 @@ export function validatePodStatusUpdate(pod: Pod, old: Pod): readonly FieldError
 
 const SYSTEM_CONDITIONS = new Set(['PodScheduled', 'Ready', 'Initialized']);
 
-function checkConditions(
-  conditions: readonly coreV1.PodCondition[],
-  at: FieldPath,
-  errors: Errors,
-): void {
+function checkConditions(conditions: readonly coreV1.PodCondition[], at: FieldPath, errors: Errors): void {
   for (const [i, { type, observedGeneration = 0 }] of conditions.entries()) {
     if (observedGeneration < 0) {
       const path = at.index(i).child('observedGeneration');
@@ -137,12 +133,7 @@ interface Ip {
   readonly ip?: string;
 }
 
-function checkIps(
-  next: readonly Ip[] = [],
-  old: readonly Ip[] = [],
-  at: FieldPath,
-  errors: Errors,
-): void {
+function checkIps(next: readonly Ip[] = [], old: readonly Ip[] = [], at: FieldPath, errors: Errors): void {
   const known = old.map(({ ip = '' }) => ip);
   const texts = next.map(({ ip = '' }) => ip);
   for (const [i, ip] of texts.entries()) checkLegacyIp(ip, at.index(i), errors, known);

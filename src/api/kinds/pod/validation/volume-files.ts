@@ -69,7 +69,9 @@ function checkDownwardFile(file: coreV1.DownwardAPIVolumeFile, at: FieldPath, er
   if (file.fieldRef !== undefined) {
     checkFieldSelector(file.fieldRef, VOLUME_FIELDS, at.child('fieldRef'), errors);
     if (file.resourceFieldRef !== undefined) {
-      errors.push(invalid(at, 'resource', 'fieldRef and resourceFieldRef can not be specified simultaneously'));
+      errors.push(
+        invalid(at, 'resource', 'fieldRef and resourceFieldRef can not be specified simultaneously'),
+      );
     }
   } else if (file.resourceFieldRef !== undefined) {
     checkResourceFieldSelector(file.resourceFieldRef, true, at.child('resourceFieldRef'), errors);
@@ -181,7 +183,9 @@ function checkTrustBundle(bundle: coreV1.ClusterTrustBundleProjection, at: Field
     errors.push(invalid(at, bundle, 'only one of name and signerName may be used'));
   } else if (name !== undefined) {
     checkPresent(name, at.child('name'), errors, 'must be a valid object name');
-    const messages = validateTrustBundleName(name).map((text) => `not a valid clustertrustbundlename: ${text}`);
+    const messages = validateTrustBundleName(name).map(
+      (text) => `not a valid clustertrustbundlename: ${text}`,
+    );
     addInvalid(messages, at.child('name'), name, errors);
     if (bundle.labelSelector !== undefined) {
       const why = 'labelSelector must be unset if name is specified';
@@ -239,6 +243,8 @@ function checkPodCertificate(
     paths.add(path);
   }
   if (given.length === 0) {
-    errors.push(required(at, 'specify at least one of credentialBundlePath, keyPath, and certificateChainPath'));
+    errors.push(
+      required(at, 'specify at least one of credentialBundlePath, keyPath, and certificateChainPath'),
+    );
   }
 }

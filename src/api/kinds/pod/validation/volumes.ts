@@ -1,5 +1,13 @@
 /** Volumes of a pod: exactly one known source each, names unique. */
-import { duplicate, type FieldPath, fieldForbidden, invalid, parseQuantity, required, validateDns1123Subdomain } from '#machinery';
+import {
+  duplicate,
+  type FieldPath,
+  fieldForbidden,
+  invalid,
+  parseQuantity,
+  required,
+  validateDns1123Subdomain,
+} from '#machinery';
 import type { coreV1 } from '../../../types/index.ts';
 import { checkPresent, isEmpty, type Errors } from '../../field-rules.ts';
 import { checkDns1123Label, checkTemplateMetadata } from '../../metadata-rules.ts';
@@ -21,7 +29,12 @@ import {
   needs,
 } from '../../volume-sources.ts';
 import { checkPullPolicy } from './images.ts';
-import { checkDescendingPath, checkDownwardVolume, checkFiles, checkProjectedVolume } from './volume-files.ts';
+import {
+  checkDescendingPath,
+  checkDownwardVolume,
+  checkFiles,
+  checkProjectedVolume,
+} from './volume-files.ts';
 
 type Sources = Omit<coreV1.Volume, 'name'>;
 type Source<K extends keyof Sources> = NonNullable<Sources[K]>;
@@ -35,8 +48,18 @@ interface SourceRule<K extends keyof Sources> {
   readonly check: (source: Source<K>, at: FieldPath, errors: Errors) => void;
 }
 
-const rule = <K extends keyof Sources>(field: K, check: SourceRule<K>['check'], path?: string, refusedAt?: string) =>
-  ({ field, check, ...(path === undefined ? {} : { path }), ...(refusedAt === undefined ? {} : { refusedAt }) }) as SourceRule<K>;
+const rule = <K extends keyof Sources>(
+  field: K,
+  check: SourceRule<K>['check'],
+  path?: string,
+  refusedAt?: string,
+) =>
+  ({
+    field,
+    check,
+    ...(path === undefined ? {} : { path }),
+    ...(refusedAt === undefined ? {} : { refusedAt }),
+  }) as SourceRule<K>;
 
 function checkSecret(source: coreV1.SecretVolumeSource, at: FieldPath, errors: Errors): void {
   checkPresent(source.secretName, at.child('secretName'), errors);
@@ -72,7 +95,8 @@ function checkEphemeral(source: coreV1.EphemeralVolumeSource, at: FieldPath, err
 
 function checkCinder(source: coreV1.CinderVolumeSource, at: FieldPath, errors: Errors): void {
   checkPresent(source.volumeID, at.child('volumeID'), errors);
-  if (source.secretRef !== undefined) checkPresent(source.secretRef.name, at.child('secretRef', 'name'), errors);
+  if (source.secretRef !== undefined)
+    checkPresent(source.secretRef.name, at.child('secretRef', 'name'), errors);
 }
 
 /** In the order in which upstream looks at them: of several the first one counts. */

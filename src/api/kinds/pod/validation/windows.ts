@@ -64,8 +64,9 @@ function userNameProblems(name: string): readonly string[] {
   return problems;
 }
 
-const hostProcessOf = (context: { readonly windowsOptions?: { readonly hostProcess?: boolean } } | undefined) =>
-  context?.windowsOptions?.hostProcess;
+const hostProcessOf = (
+  context: { readonly windowsOptions?: { readonly hostProcess?: boolean } } | undefined,
+) => context?.windowsOptions?.hostProcess;
 
 /** Either all containers are processes of the host, on its network, or none is. */
 export function checkHostProcess(spec: coreV1.PodSpec, at: FieldPath, errors: Errors): void {
@@ -83,7 +84,8 @@ export function checkHostProcess(spec: coreV1.PodSpec, at: FieldPath, errors: Er
   }
   if (onHost === 0) return;
   if (onHost !== total) {
-    const why = 'If pod contains any hostProcess containers then all containers must be HostProcess containers';
+    const why =
+      'If pod contains any hostProcess containers then all containers must be HostProcess containers';
     errors.push(invalid(at, '', why));
   }
   if (spec.hostNetwork !== true) {
@@ -144,7 +146,8 @@ export function checkOperatingSystem(spec: coreV1.PodSpec, at: FieldPath, errors
     const value = owner?.[field];
     // The host's namespaces are plain booleans: false is the same as absent.
     const isAbsent = value === undefined || ((field === 'hostPID' || field === 'hostIPC') && value === false);
-    if (!isAbsent) errors.push(fieldForbidden(holder === '' ? at.child(field) : at.child(holder, field), why));
+    if (!isAbsent)
+      errors.push(fieldForbidden(holder === '' ? at.child(field) : at.child(holder, field), why));
   }
   for (const { container, path } of allContainers(spec, at)) {
     for (const field of OF_CONTAINER_ON_LINUX) {
