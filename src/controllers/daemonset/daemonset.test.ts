@@ -158,7 +158,10 @@ test('a rollback brings the old revision to the top again', async () => {
   await setImage('i:1');
   assert.deepEqual(await placed(), ['a i:1']);
   const { items } = await fixture.client.resource(resources.controllerRevisions, NAMESPACE).list();
-  assert.deepEqual(items.map(({ revision }) => revision).toSorted(), [2, 3]);
+  assert.deepEqual(
+    items.map(({ revision }) => revision).toSorted((a, b) => a - b),
+    [2, 3],
+  );
 });
 
 test('a failed pod is replaced, one that keeps failing ever later', async () => {
