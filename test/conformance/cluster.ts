@@ -5,8 +5,11 @@ export interface SuiteCluster extends AsyncDisposable {
   readonly kubeconfig: string;
 }
 
-export async function startClusterForSuite(options: { readonly simulate: boolean }): Promise<SuiteCluster> {
-  const cluster = new TestCluster('conf');
+export async function startClusterForSuite(options: {
+  readonly name: string;
+  readonly simulate: boolean;
+}): Promise<SuiteCluster> {
+  const cluster = new TestCluster(options.name);
   await cluster.up(options.simulate ? ['--simulate', '--nodes', '2'] : []);
   return { kubeconfig: cluster.kubeconfig, [Symbol.asyncDispose]: () => cluster.clear() };
 }

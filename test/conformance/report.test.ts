@@ -21,6 +21,13 @@ test('only specs that ran are results, named without their labels', () => {
   ]);
 });
 
+test('a failure without a message tells its details', () => {
+  const [result] = parseJUnit(
+    '<testcase name="[It] x [Conformance]" status="failed" time="1"><failure message="" type="failed"> at &lt;line&gt; 3 </failure></testcase>',
+  );
+  assert.equal(result?.failure, 'at <line> 3');
+});
+
 test('a test that passed before and fails now is lost and stays in the list', () => {
   const kept = new Set(['[sig-a] is <strict> [Conformance]', 'not run']);
   const progress = compareWithKept(kept, parseJUnit(xml));

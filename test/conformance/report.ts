@@ -7,9 +7,11 @@ export interface TestResult {
   readonly name: string;
   readonly outcome: 'passed' | 'failed';
   readonly seconds: number;
-  /** First lines of the failure. */
+  /** The beginning of what the suite says about the failure. */
   readonly failure: string;
 }
+
+const FAILURE_CHARACTERS = 3000;
 
 const ENTITIES: Readonly<Record<string, string>> = { lt: '<', gt: '>', quot: '"', apos: "'", amp: '&' };
 const unescape = (text: string): string =>
@@ -28,12 +30,15 @@ export function parseJUnit(xml: string): readonly TestResult[] {
       unescape(new RegExp(`\\b${name}="([^"]*)"`).exec(attributes)?.[1] ?? '');
     const status = attribute('status');
     if (status === 'skipped' || !attribute('name').startsWith('[It] ')) continue;
-    const failure = /<(?:failure|error)[^>]*message="([^"]*)"/.exec(body)?.[1] ?? '';
+    const failed = /<(?:failure|error)([^>]*)>([\s\S]*?)<\/(?:failure|error)>/.exec(body);
+    const message = /message="([^"]+)"/.exec(failed?.[1] ?? '')?.[1];
     results.push({
       name: withoutLabels(attribute('name').slice('[It] '.length)),
       outcome: status === 'passed' ? 'passed' : 'failed',
       seconds: Number(attribute('time')),
-      failure: unescape(failure).slice(0, 600),
+      failure: unescape(message ?? failed?.[2] ?? '')
+        .trim()
+        .slice(0, FAILURE_CHARACTERS),
     });
   }
   return results;

@@ -6,6 +6,7 @@
  *   --focus REGEX    tests whose name matches, of any level; with --level, both
  *   --area NAME      tests of one area
  *   --kubeconfig F   cluster to test; default: one of its own is started and removed again
+ *   --cluster NAME   name of that cluster (default conf): two runs at once need two names
  *   --failed         only tests that do not pass yet
  *   --passing        only tests that pass: nothing may be lost
  *   --simulate       simulated nodes: enough for levels A, B and C
@@ -43,6 +44,7 @@ const { values } = parseArgs({
     focus: { type: 'string' },
     area: { type: 'string' },
     kubeconfig: { type: 'string' },
+    cluster: { type: 'string', default: 'conf' },
     failed: { type: 'boolean', default: false },
     passing: { type: 'boolean', default: false },
     slow: { type: 'boolean', default: false },
@@ -70,6 +72,8 @@ function choose(catalog: readonly ConformanceTest[], kept: ReadonlySet<string>):
 
 const escapeRegex = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
 
+/** Lines printed of each failure. */
+const FAILURE_LINES = 12;
 /** Tests of one e2e.test process. Small, so that what hangs costs little and results come in as it goes. */
 const BATCH_SIZE = 12;
 /** Processes at once; tests marked Serial run alone. */
@@ -159,18 +163,20 @@ if (tests.length === 0) {
 console.log(`${tests.length} conformance tests`);
 await using cluster =
   values.kubeconfig === undefined
-    ? await startClusterForSuite({ simulate: values.simulate })
+    ? await startClusterForSuite({ name: values.cluster, simulate: values.simulate })
     : { kubeconfig: values.kubeconfig, [Symbol.asyncDispose]: () => Promise.resolve() };
 const results: TestResult[] = [];
 ensureProgram('e2e.test');
 await runSuite(tests, cluster.kubeconfig, (batch) => {
   results.push(...batch);
   for (const { name, outcome, seconds, failure } of batch) {
-    const detail = outcome === 'passed' ? '' : `\n    ${failure.split('\n').slice(0, 4).join('\n    ')}`;
+    const detail =
+      outcome === 'passed' ? '' : `\n    ${failure.split('\n').slice(0, FAILURE_LINES).join('\n    ')}`;
     console.log(`${outcome === 'passed' ? '✔' : '✖'} ${name} (${seconds.toFixed(0)} s)${detail}`);
   }
   // Kept as it comes: a long run that is interrupted has not run for nothing.
-  const { passing } = compareWithKept(kept, results);
+  // Read anew, since another run may have added to it.
+  const { passing } = compareWithKept(readPassing(), batch);
   writePassing(passing);
   writeReport(catalog, passing);
 });
