@@ -13,6 +13,7 @@ import { podGarbageCollector, type PodCollectorOptions } from './podgc/index.ts'
 import { replicaSetController, replicationController } from './replicaset/index.ts';
 import { rootCaPublisher } from './rootca/index.ts';
 import { serviceAccountController } from './serviceaccount/index.ts';
+import { statefulSetController } from './statefulset/index.ts';
 import { taintEvictionController } from './tainteviction/index.ts';
 import { ttlAfterFinishedController } from './ttlafterfinished/index.ts';
 
@@ -39,6 +40,7 @@ export function builtinControllers(options: ControllerSetOptions = {}): readonly
     garbageCollector,
     jobController,
     daemonSetController,
+    statefulSetController,
     nodeLifecycleController(options),
     taintEvictionController,
     podGarbageCollector(options),
