@@ -125,6 +125,8 @@ class Bridge implements BridgeNetwork {
     await runIp(processes, [
       `link add ${veth} mtu ${MTU} type veth peer name eth0 netns ${namespace}`,
       `link set ${veth} master ${this.#names.bridge} up`,
+      // With br_netfilter the bridge itself translates: a pod that calls its own service must get its packet back.
+      `link set ${veth} type bridge_slave hairpin on`,
     ]);
     await runScript(
       processes,
