@@ -1,4 +1,5 @@
 /** The controllers of the cluster, each in its folder, on one frame. */
+import { cronJobController } from './cronjob/index.ts';
 import { daemonSetController } from './daemonset/index.ts';
 import { deploymentController } from './deployment/index.ts';
 import { endpointsController } from './endpoints/index.ts';
@@ -39,6 +40,7 @@ export function builtinControllers(options: ControllerSetOptions = {}): readonly
     endpointsController,
     garbageCollector,
     jobController,
+    cronJobController,
     daemonSetController,
     statefulSetController,
     nodeLifecycleController(options),
