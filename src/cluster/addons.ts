@@ -1,6 +1,6 @@
 /** Objects every cluster made by `k8ts up` starts with, beside upstream's own. */
 import type { KubeObject } from '#machinery';
-import { type ClusterConfig, NODE_NETWORK_USER } from '#launcher';
+import { type ClusterConfig, NODE_NETWORK_USER } from '#launcher/process';
 
 const RBAC = 'rbac.authorization.k8s.io/v1';
 

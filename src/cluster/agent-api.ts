@@ -1,9 +1,10 @@
 /**
- * The agent's own little API for the `k8ts` command on the same machine: images and builds. HTTP on a Unix socket
+ * The agent's own little API for the `k8ts` command on the same machine: images, archives of images, builds. HTTP on a Unix socket
  * that only its owner can open; long work answers with one JSON object a line, the last one `result` or `error`.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { once } from 'node:events';
+import { createReadStream } from 'node:fs';
 import { chmod, rm } from 'node:fs/promises';
 import type { BuildEvent, BuildOptions, Engine } from '#engine';
 import type { AgentLine, AgentProgress } from '#launcher';
@@ -55,6 +56,11 @@ class AgentHandler {
       }
       case '/build':
         return this.#build(body as BuildOptions, tell, signal);
+      case '/import': {
+        const { file } = body as { readonly file: string };
+        const images = await this.#engine.importArchive(createReadStream(file), { signal });
+        return images.map(({ id, repoTags }) => ({ id, repoTags }));
+      }
       case '/prune':
         return { freedBytes: await this.#engine.pruneImages() };
       default:

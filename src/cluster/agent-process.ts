@@ -9,7 +9,7 @@ import {
   type ProcessInput,
   readNodePki,
   serverUrl,
-} from '#launcher';
+} from '#launcher/process';
 import { createBridgeNetwork, DnsServer, type NodeLocalService, ServiceProxy } from '#network';
 import type { Logger } from '#platform';
 import { nodeFiles, nodeProcesses, nodeSockets, systemClock, systemRandom } from '#platform/node';

@@ -10,7 +10,7 @@ import {
   removeProcessRecord,
   startTicksOf,
   writeProcessRecord,
-} from '#launcher';
+} from '#launcher/process';
 
 export interface RunningProcess {
   stop(): Promise<void>;
@@ -34,7 +34,8 @@ export async function runProcess(
 ): Promise<void> {
   const logger = processLogger(role);
   const tell = (message: ProcessMessage): void => {
-    if (process.connected === true) process.send?.(message);
+    // The one who started this may have gone meanwhile.
+    if (process.channel !== undefined) process.send?.(message);
   };
   process.on('uncaughtException', (error) => logger.error({ err: error }, 'uncaught exception'));
   process.on('unhandledRejection', (error) => logger.error({ err: error }, 'unhandled rejection'));
@@ -62,7 +63,7 @@ export async function runProcess(
     process.exit(1);
   }
   tell({ type: 'ready' });
-  if (process.connected === true) process.disconnect?.();
+  if (process.channel !== undefined) process.disconnect?.();
 }
 
 function onStopSignal(stop: () => Promise<void>): void {

@@ -3,7 +3,7 @@ import type { Logger } from '#platform';
 import { systemClock, systemRandom, nodeFiles } from '#platform/node';
 import { connectEtcdStore, createMemoryStore, openEmbeddedStore, type Store } from '#store';
 import { addonObjects } from './addons.ts';
-import { LOOPBACK, type ProcessInput, readPki } from '#launcher';
+import { LOOPBACK, type ProcessInput, readPki } from '#launcher/process';
 import { startControlPlane } from './control-plane.ts';
 import { type RunningProcess, runProcess } from './process-main.ts';
 import { startSimulatedNodes } from './simulated-nodes.ts';

@@ -48,7 +48,9 @@ export async function logs(
   if (!options.follow) return;
   await new Promise<void>((resolve) => {
     let printing: Promise<void> = Promise.resolve();
-    const watcher = watch(path, () => (printing = printing.then(print)));
+    const watcher = watch(path, () => {
+      printing = printing.then(print);
+    });
     signal.addEventListener('abort', () => {
       watcher.close();
       resolve();

@@ -3,7 +3,7 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { after, before, test } from 'node:test';
-import { type Answer, decode, encode, type Packet } from 'dns-packet';
+import { type Answer, decode, encode, type Packet, type StringAnswer } from 'dns-packet';
 import type { Informer, InformerFactory, ResourceRef } from '#client';
 import { type Address, silentLogger } from '#platform';
 import { nodeSockets, systemClock, systemRandom } from '#platform/node';
@@ -85,7 +85,7 @@ before(async () => {
     const answers: Answer[] = [
       { name: question?.name ?? '', type: 'A', class: 'IN', ttl: 60, data: '192.0.2.7' },
     ];
-    upstream.send(encode({ ...query, type: 'response', answers } as Packet), from.port, from.address);
+    upstream.send(encode({ ...query, type: 'response', answers }), from.port, from.address);
   });
   upstream.bind(0, '127.0.0.1');
   await once(upstream, 'listening');
@@ -121,7 +121,7 @@ async function ask(
   assert.equal(reply.id, 7);
   const texts = (reply.answers ?? []).map((answer) => {
     if (answer.type === 'SRV') return `${answer.data.target}:${answer.data.port}`;
-    return 'data' in answer && answer.data !== undefined ? answer.data.toString() : '';
+    return answer.type === 'TXT' ? answer.data.toString() : (answer as StringAnswer).data;
   });
   return [reply.rcode, ...texts.sort(), ...(reply.authorities ?? []).map((a) => a.type)].join(' ');
 }
