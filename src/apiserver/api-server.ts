@@ -256,7 +256,12 @@ class Server implements ApiServer {
     const { store, clock, logger, advertise } = this.#options;
     if (advertise === undefined) return;
     this.#ownEndpoints = new OwnEndpoints({ endpoint, store, clock, logger, advertise });
-    await this.#ownEndpoints.start();
+    try {
+      await this.#ownEndpoints.start();
+    } catch (error) {
+      // As upstream: a server whose address cannot be published (a loopback address is no endpoint) serves all the same.
+      logger.warn({ error: String(error) }, 'could not publish the endpoints of the API');
+    }
   }
 
   #upgrade(

@@ -47,5 +47,5 @@ export * from './status-error.ts';
 export * from './patch/index.ts';
 export { formatMicroTimestamp, formatTimestamp, parseTimestamp } from './timestamp.ts';
 export * from './apply/index.ts';
-export { parseYaml, YamlSyntaxError } from './yaml.ts';
+export { parseYaml, printYaml, YamlSyntaxError } from './yaml.ts';
 export * from './structural/index.ts';

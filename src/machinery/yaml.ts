@@ -2,19 +2,9 @@
  * YAML bodies, with the rules of `sigs.k8s.io/yaml`: YAML 1.1 scalars (`yes` is a boolean, `0777` is octal), but no
  * sexagesimal numbers and no timestamps (`22:22` and `2026-01-01` stay text), and one document.
  */
-import {
-  Composer,
-  type Document,
-  isAlias,
-  isMap,
-  isNode,
-  isScalar,
-  isSeq,
-  LineCounter,
-  Parser,
-  type Tags,
-} from 'yaml';
+import type { Document, LineCounter, Tags } from 'yaml';
 import { type ParsedDocument, parseJson } from './json.ts';
+import { yamlLibrary } from './yaml-library.ts';
 
 /** The text is not YAML. Starts as Go's do: `yaml: line 3: `. */
 export class YamlSyntaxError extends Error {
@@ -23,6 +13,15 @@ export class YamlSyntaxError extends Error {
     this.name = 'YamlSyntaxError';
   }
 }
+
+/** As Go's YAML library prints: members in order, lists not indented, times quoted. */
+const PRINT_STYLE = {
+  aliasDuplicateObjects: false,
+  indentSeq: false,
+  lineWidth: 0,
+  sortMapEntries: true,
+  version: '1.1',
+} as const;
 
 /** Past these, an anchor is a bomb. */
 const MAX_ALIASES = 100;
@@ -46,7 +45,7 @@ export function parseYaml(text: string, options: { readonly findDuplicates?: boo
     const json = tryJson(text, options);
     if (json !== undefined) return json;
   }
-  const lines = new LineCounter();
+  const lines = new (yamlLibrary().LineCounter)();
   const document = firstDocument(text, lines);
   if (document === undefined) return { value: null, duplicates: [] };
   const [error] = document.errors;
@@ -69,6 +68,11 @@ export function parseYaml(text: string, options: { readonly findDuplicates?: boo
   };
 }
 
+/** As upstream answers `Accept: application/yaml`. */
+export function printYaml(value: unknown): string {
+  return yamlLibrary().stringify(value, PRINT_STYLE);
+}
+
 /** What Go says about the mistakes people make; the library's own words for the rest. */
 const GO_MESSAGES: Readonly<Record<string, string>> = {
   BLOCK_AS_IMPLICIT_KEY: 'mapping values are not allowed in this context',
@@ -89,6 +93,7 @@ function tryJson(text: string, options: { readonly findDuplicates?: boolean }): 
 }
 
 function firstDocument(text: string, lines: LineCounter): Document | undefined {
+  const { Composer, Parser } = yamlLibrary();
   const composer = new Composer({
     version: '1.1',
     uniqueKeys: false,
@@ -102,6 +107,7 @@ function firstDocument(text: string, lines: LineCounter): Document | undefined {
 }
 
 function collectDuplicates(node: unknown, lines: LineCounter, problems: string[]): void {
+  const { isAlias, isMap, isNode, isScalar, isSeq } = yamlLibrary();
   if (isSeq(node)) {
     for (const item of node.items) collectDuplicates(item, lines, problems);
     return;

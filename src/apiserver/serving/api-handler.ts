@@ -2,7 +2,7 @@
  * The way of a request through the server: who asks, as whom, whether there is room, and then the resource or path.
  * Everything that fails becomes one answer here, and nowhere else.
  */
-import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { isStatusError, StatusError, unauthorized, type UserInfo } from '#machinery';
 import type { Clock, Logger, Random } from '#platform';
@@ -93,6 +93,8 @@ export class ApiHandler {
       );
     } catch (error) {
       const { code, contentType, body } = encodeStatus(this.#asStatusError(error).toStatus(), undefined);
+      // Loaded only here: importing it loads undici as well.
+      const { STATUS_CODES } = await import('node:http');
       const lines = [
         `HTTP/1.1 ${code} ${STATUS_CODES[code] ?? ''}`,
         `Content-Type: ${contentType}`,

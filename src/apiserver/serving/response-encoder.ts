@@ -7,13 +7,13 @@ import {
   encodeProtobufList,
   type KubeObject,
   parseApiVersion,
+  printYaml,
   type Status,
   StatusError,
   type StructSchema,
 } from '#machinery';
 import { schemaOf } from '#api';
 import type { Clock } from '#platform';
-import { stringify } from 'yaml';
 import { type EndpointResult, listMetadata, listOf } from '../endpoints/endpoint-request.ts';
 import type { BodyKind } from '../registry/served-resource.ts';
 import { includeObjectOf, partialMetadata, tableOf } from '../table/table.ts';
@@ -24,14 +24,6 @@ import { CONTENT_TYPES, type MediaType, negotiate } from './media-type.ts';
 const compress = promisify(gzip);
 /** Answers from this size on are compressed for clients that ask; below it costs more than it saves. */
 const COMPRESS_FROM_BYTES = 128 * 1024;
-/** As Go's YAML library prints: members in order, lists not indented, times quoted. */
-const YAML_STYLE = {
-  aliasDuplicateObjects: false,
-  indentSeq: false,
-  lineWidth: 0,
-  sortMapEntries: true,
-  version: '1.1',
-} as const;
 const NOTHING = Buffer.alloc(0);
 const COMMA = Buffer.from(',');
 const OPEN = Buffer.from('{');
@@ -192,7 +184,7 @@ export function encodeText(
   object: unknown,
   form: { readonly media: Pick<MediaType, 'format'>; readonly pretty: boolean },
 ): Buffer {
-  if (form.media.format === 'yaml') return Buffer.from(stringify(object, YAML_STYLE));
+  if (form.media.format === 'yaml') return Buffer.from(printYaml(object));
   return Buffer.from(form.pretty ? `${JSON.stringify(object, null, 2)}\n` : JSON.stringify(object));
 }
 

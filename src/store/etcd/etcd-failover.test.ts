@@ -9,7 +9,7 @@ import { systemClock } from '#platform/node';
 import { VirtualClock } from '#testing';
 import { StoreUnavailableError } from '../store.ts';
 import type { Revision, Store, StoreEvent } from '../store.ts';
-import { connectEtcdStore } from './etcd-store.ts';
+import { connectEtcdStore } from './connect.ts';
 import type { EtcdStoreOptions } from './etcd-store.ts';
 import { makeTestPki } from './fixtures/test-pki.ts';
 import { EtcdCluster, findEtcd, freePort } from './fixtures/etcd-server.ts';

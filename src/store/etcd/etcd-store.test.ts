@@ -2,7 +2,7 @@ import { after, before } from 'node:test';
 import { silentLogger } from '#platform';
 import { systemClock } from '#platform/node';
 import { describeStore } from '../store.contract.ts';
-import { connectEtcdStore } from './etcd-store.ts';
+import { connectEtcdStore } from './connect.ts';
 import { EtcdCluster, findEtcd } from './fixtures/etcd-server.ts';
 
 const program = findEtcd();

@@ -55,22 +55,6 @@ const LEASE_GRANT = '/etcdserverpb.Lease/LeaseGrant';
 const LEASE_REVOKE = '/etcdserverpb.Lease/LeaseRevoke';
 const LEASE_KEEP_ALIVE = '/etcdserverpb.Lease/LeaseKeepAlive';
 
-/**
- * Connects to an etcd cluster, 3.4 or later. Resolves when it has answered, so that `revision` is known.
- * Several processes may share the cluster: this is what makes several API servers one.
- * @throws StoreUnavailableError when no endpoint answers.
- */
-export async function connectEtcdStore(options: EtcdStoreOptions): Promise<Store> {
-  const store = new EtcdStore(options);
-  try {
-    await store.connect();
-  } catch (error) {
-    await store.close();
-    throw error;
-  }
-  return store;
-}
-
 interface Call<T> {
   readonly method: string;
   readonly request: Buffer;
@@ -80,7 +64,8 @@ interface Call<T> {
   readonly signal?: AbortSignal | undefined;
 }
 
-class EtcdStore implements Store {
+/** See `connectEtcdStore`. */
+export class EtcdStore implements Store {
   readonly #options: EtcdStoreOptions;
   readonly #prefix: string;
   readonly #prefixBytes: number;
