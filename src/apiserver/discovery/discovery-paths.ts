@@ -90,6 +90,7 @@ export class DiscoveryPaths {
 
   #below(context: RequestContext): void {
     const [group = '', version, ...rest] = context.path.slice('/apis/'.length).split('/');
+    if (group === '' && version === undefined) return this.#root(context, false);
     if (rest.some((part) => part !== '')) throw notServed();
     if (version !== undefined && version !== '') return this.#groupVersion(context, group, version);
     const document = apiGroupDocument(this.#current(), group);
