@@ -3,7 +3,16 @@
  * terminal the engine holds the outer end of a pseudo terminal of its own.
  */
 import { spawn } from 'node:child_process';
-import { closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  watch,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { ReadStream } from 'node:tty';
 import type { ChildProcess } from 'node:child_process';
@@ -46,19 +55,24 @@ function startExec(target: ExecTarget, command: readonly string[], tty: boolean,
     [...globals, 'exec', '--process', file('process.json'), '--pid-file', file('pid'), id],
     { env: CHILD_ENVIRONMENT, stdio },
   );
+  let killed = false;
   const exitCode = new Promise<number>((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (code) => {
-      const failure = code === 0 ? undefined : startFailure(file('log'), file('pid'));
+      const failure = code === 0 || killed ? undefined : startFailure(file('log'), file('pid'));
       rmSync(folder, { recursive: true, force: true });
-      if (failure === undefined) resolve(code ?? 137);
+      if (failure === undefined) resolve(killed ? 137 : (code ?? 137));
       else
         reject(
           new RuntimeError('UNKNOWN', `failed to start exec: OCI runtime exec failed: ${failure}: unknown`),
         );
     });
   });
-  return { child, exitCode, kill: () => killExec(child, file('pid')) };
+  const kill = (): void => {
+    killed = true;
+    killExec(child, folder, file('pid'));
+  };
+  return { child, exitCode, kill };
 }
 
 /** runc's own words when it could not start the process; undefined when the process ran and ended by itself. */
@@ -77,13 +91,27 @@ function startFailure(log: string, pidFile: string): string | undefined {
   return (JSON.parse(last) as { readonly msg?: string }).msg ?? last;
 }
 
-function killExec(child: ChildProcess, pidFile: string): void {
-  try {
-    signalProcess(Number(readFileSync(pidFile, 'utf8')), 'SIGKILL');
-  } catch {
-    // Not started yet.
-    child.kill('SIGKILL');
-  }
+/**
+ * Kills the process in the container. While runc has not told its pid it may run already, so runc itself is left
+ * alone until it has: killed earlier, it would leave the process behind.
+ */
+function killExec(child: ChildProcess, folder: string, pidFile: string): void {
+  const tryKill = (): boolean => {
+    try {
+      const pid = Number(readFileSync(pidFile, 'utf8'));
+      if (pid > 0) signalProcess(pid, 'SIGKILL');
+      return pid > 0;
+    } catch {
+      return false;
+    }
+  };
+  if (tryKill() || child.exitCode !== null || child.signalCode !== null) return;
+  const watcher = watch(folder, () => {
+    if (tryKill()) watcher.close();
+  });
+  child.once('close', () => watcher.close());
+  // It may have come between the first look and the watch.
+  if (tryKill()) watcher.close();
 }
 
 export interface SyncResult {
