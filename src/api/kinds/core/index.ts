@@ -3,6 +3,24 @@ import type { KindBehaviour } from '../../kind-behaviour.ts';
 import type { coordinationV1, coreV1 } from '../../types/index.ts';
 import { ageColumn, nameColumn, orNone } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
+import { validateNode, validateNodeStatus, validateNodeUpdate } from './node-validation.ts';
+import {
+  validateLimitRange,
+  validateResourceQuota,
+  validateResourceQuotaStatus,
+  validateResourceQuotaUpdate,
+} from './quota-validation.ts';
+import {
+  validateConfigMap,
+  validateConfigMapUpdate,
+  validateEvent,
+  validateLease,
+  validateNamespace,
+  validateNamespaceStatus,
+  validateNamespaceUpdate,
+  validateSecret,
+  validateSecretUpdate,
+} from './validation.ts';
 import { since } from '../human-duration.ts';
 
 const size = (...maps: readonly (object | undefined)[]): number =>
@@ -11,6 +29,8 @@ const size = (...maps: readonly (object | undefined)[]): number =>
 const configMap = defineKind<coreV1.ConfigMap>({
   group: '',
   kind: 'ConfigMap',
+  validateCreate: validateConfigMap,
+  validateUpdate: validateConfigMapUpdate,
   bumpsGeneration: () => false,
   columns: [
     nameColumn,
@@ -33,6 +53,8 @@ function encodeStringData(secret: coreV1.Secret): coreV1.Secret {
 const secret = defineKind<coreV1.Secret>({
   group: '',
   kind: 'Secret',
+  validateCreate: validateSecret,
+  validateUpdate: validateSecretUpdate,
   setDefaults: encodeStringData,
   bumpsGeneration: () => false,
   selectableFields: ({ type }) => ({ type: type ?? '' }),
@@ -44,9 +66,15 @@ const secret = defineKind<coreV1.Secret>({
   ],
 });
 
+const withOwnFinalizer = (finalizers: readonly string[]): readonly string[] =>
+  finalizers.includes('kubernetes') ? finalizers : [...finalizers, 'kubernetes'];
+
 const namespace = defineKind<coreV1.Namespace>({
   group: '',
   kind: 'Namespace',
+  validateCreate: validateNamespace,
+  validateUpdate: validateNamespaceUpdate,
+  validateStatusUpdate: validateNamespaceStatus,
   nameRule: 'dns1123-label',
   setDefaults: (object) => {
     const { name, labels } = object.metadata;
@@ -58,7 +86,7 @@ const namespace = defineKind<coreV1.Namespace>({
   },
   prepareForCreate: (object) => ({
     ...object,
-    spec: { finalizers: ['kubernetes', ...(object.spec.finalizers ?? []).filter((f) => f !== 'kubernetes')] },
+    spec: { finalizers: withOwnFinalizer(object.spec.finalizers ?? []) },
     status: { phase: 'Active' },
   }),
   prepareForUpdate: (object, old) => ({
@@ -100,6 +128,9 @@ const nodeAddress = ({ status }: coreV1.Node, type: string): string =>
 const node = defineKind<coreV1.Node>({
   group: '',
   kind: 'Node',
+  validateCreate: validateNode,
+  validateUpdate: validateNodeUpdate,
+  validateStatusUpdate: validateNodeStatus,
   setDefaults: (object) => {
     const { capacity, allocatable } = object.status;
     return capacity === undefined || allocatable !== undefined
@@ -179,6 +210,8 @@ const timeOf = (...times: readonly (string | null | undefined)[]): string | unde
 const event = defineKind<coreV1.Event>({
   group: '',
   kind: 'Event',
+  validateCreate: validateEvent,
+  validateUpdate: validateEvent,
   nameRule: 'dns1123-subdomain',
   bumpsGeneration: () => false,
   selectableFields: ({ involvedObject, reason, source, reportingComponent, type }) => ({
@@ -242,6 +275,8 @@ const event = defineKind<coreV1.Event>({
 const limitRange = defineKind<coreV1.LimitRange>({
   group: '',
   kind: 'LimitRange',
+  validateCreate: validateLimitRange,
+  validateUpdate: validateLimitRange,
   bumpsGeneration: () => false,
   // Limits of a container that are not given follow from those that are.
   setDefaults: (object) => ({
@@ -272,6 +307,9 @@ const quotaCell = (quota: coreV1.ResourceQuota, limits: boolean): string =>
 const resourceQuota = defineKind<coreV1.ResourceQuota>({
   group: '',
   kind: 'ResourceQuota',
+  validateCreate: validateResourceQuota,
+  validateUpdate: validateResourceQuotaUpdate,
+  validateStatusUpdate: validateResourceQuotaStatus,
   prepareForCreate: (object) => ({ ...object, status: {} }),
   bumpsGeneration: () => false,
   columns: [
@@ -309,6 +347,8 @@ const componentStatus = defineKind<coreV1.ComponentStatus>({
 const lease = defineKind<coordinationV1.Lease>({
   group: 'coordination.k8s.io',
   kind: 'Lease',
+  validateCreate: validateLease,
+  validateUpdate: validateLease,
   bumpsGeneration: () => false,
   columns: [
     nameColumn,

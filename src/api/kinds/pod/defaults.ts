@@ -17,6 +17,12 @@ function withPullPolicy<C extends Pick<Container, 'image' | 'imagePullPolicy'>>(
     : container;
 }
 
+const withMessageFile = (container: coreV1.EphemeralContainer): coreV1.EphemeralContainer => ({
+  ...container,
+  terminationMessagePath: container.terminationMessagePath ?? '/dev/termination-log',
+  terminationMessagePolicy: container.terminationMessagePolicy ?? 'File',
+});
+
 /** A volume without a source is an empty directory. */
 function withSource(volume: coreV1.Volume): coreV1.Volume {
   const { image } = volume;
@@ -38,7 +44,8 @@ function withHostPorts(container: Container): Container {
 /** Shared by pods and templates. */
 export function defaultPodSpec(spec: PodSpec): PodSpec {
   const onHost = spec.hostNetwork === true;
-  const containers = spec.containers.map(withPullPolicy);
+  // Absent in what a client sends; refused later, but everyone in between may count on a list.
+  const containers = (spec.containers ?? []).map(withPullPolicy);
   const initContainers = spec.initContainers?.map(withPullPolicy);
   return {
     ...spec,
@@ -49,7 +56,7 @@ export function defaultPodSpec(spec: PodSpec): PodSpec {
       : { initContainers: onHost ? initContainers.map(withHostPorts) : initContainers }),
     ...(spec.ephemeralContainers === undefined
       ? {}
-      : { ephemeralContainers: spec.ephemeralContainers.map(withPullPolicy) }),
+      : { ephemeralContainers: spec.ephemeralContainers.map(withPullPolicy).map(withMessageFile) }),
     // The old name of the field is kept equal to the new one.
     ...sameServiceAccount(spec),
   };

@@ -4,7 +4,7 @@ import { formatLabels, nameColumn, templateColumns } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
 import { podColumns } from './columns.ts';
 import { defaultPod, defaultTemplate } from './defaults.ts';
-import { qualityOfService } from './quality-of-service.ts';
+import { preparePod, preparePodStatus } from './strategy.ts';
 import { validatePodCreate, validatePodUpdate } from './validation/pod.ts';
 import { validatePodStatusUpdate } from './validation/status.ts';
 import { validatePodTemplate } from './validation/pod-template.ts';
@@ -13,16 +13,8 @@ const pod = defineKind<coreV1.Pod>({
   group: '',
   kind: 'Pod',
   setDefaults: defaultPod,
-  prepareForCreate: (object) => ({
-    ...object,
-    metadata: { ...object.metadata, generation: 1 },
-    status: { phase: 'Pending', qosClass: qualityOfService(object.spec) },
-  }),
-  prepareForStatusUpdate: (object, old) => ({
-    ...object,
-    spec: old.spec,
-    status: { ...object.status, qosClass: old.status.qosClass },
-  }),
+  prepareForCreate: preparePod,
+  prepareForStatusUpdate: preparePodStatus,
   validateCreate: validatePodCreate,
   validateUpdate: validatePodUpdate,
   validateStatusUpdate: validatePodStatusUpdate,

@@ -3,6 +3,8 @@ import type { KindBehaviour } from '../../kind-behaviour.ts';
 import type { coreV1, discoveryV1 } from '../../types/index.ts';
 import { ageColumn, formatLabels, nameColumn, orNone } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
+import { validateEndpoints, validateEndpointSlice } from './endpoint-validation.ts';
+import { validateService, validateServiceStatus, validateServiceUpdate } from './validation.ts';
 
 /** More than this many are counted, not listed. */
 const LISTED = 3;
@@ -90,7 +92,10 @@ function externalIp({ spec, status }: coreV1.Service): string {
 const service = defineKind<coreV1.Service>({
   group: '',
   kind: 'Service',
-  nameRule: 'dns1035-label',
+  validateCreate: validateService,
+  validateUpdate: validateServiceUpdate,
+  validateStatusUpdate: validateServiceStatus,
+  nameRule: 'dns1123-label',
   setDefaults: defaultService,
   prepareForCreate: (object) => sameClusterIps({ ...object, status: { loadBalancer: {} } }),
   // What was allocated stays when the update does not name it.
@@ -141,6 +146,8 @@ const service = defineKind<coreV1.Service>({
 const endpoints = defineKind<coreV1.Endpoints>({
   group: '',
   kind: 'Endpoints',
+  validateCreate: (object) => validateEndpoints(object),
+  validateUpdate: (object, old) => validateEndpoints(object, old),
   bumpsGeneration: () => false,
   columns: [
     nameColumn,
@@ -163,6 +170,8 @@ const endpoints = defineKind<coreV1.Endpoints>({
 const endpointSlice = defineKind<discoveryV1.EndpointSlice>({
   group: 'discovery.k8s.io',
   kind: 'EndpointSlice',
+  validateCreate: (object) => validateEndpointSlice(object),
+  validateUpdate: (object, old) => validateEndpointSlice(object, old),
   setDefaults: (object) => ({
     ...object,
     ...(object.ports === undefined || object.ports === null

@@ -57,7 +57,7 @@ export function checkContainers(context: ContainerContext, at: FieldPath, errors
     const path = at.index(i);
     checkContainer(container, context, path, errors);
     checkUniqueName(container.name, names, path, errors);
-    checkLifecycle(container.lifecycle, gracePeriod, spec.os?.name, path.child('lifecycle'), errors);
+    checkLifecycle(container.lifecycle, gracePeriod, path.child('lifecycle'), errors);
     checkProbes(container, gracePeriod, path, errors);
     checkRestartPolicy(container, path, errors);
   }
@@ -82,7 +82,7 @@ export function checkInitContainers(context: ContainerContext, at: FieldPath, er
 
 function checkSidecar(container: Container, spec: coreV1.PodSpec, at: FieldPath, errors: Errors): void {
   const gracePeriod = spec.terminationGracePeriodSeconds;
-  checkLifecycle(container.lifecycle, gracePeriod, spec.os?.name, at.child('lifecycle'), errors);
+  checkLifecycle(container.lifecycle, gracePeriod, at.child('lifecycle'), errors);
   checkProbes(container, gracePeriod, at, errors);
 }
 

@@ -52,7 +52,7 @@ function checkValueFrom({ value = '', valueFrom }: coreV1.EnvVar, at: FieldPath,
   const sources = [fieldRef, resourceFieldRef, configMapKeyRef, secretKeyRef, fileKeyRef];
   const given = sources.filter((source) => source !== undefined).length;
   if (given === 0) {
-    const list = '`fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`';
+    const list = '`fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`';
     errors.push(invalid(at, '', `must specify one of: ${list}`));
   } else if (value !== '') {
     errors.push(invalid(at, '', 'may not be specified when `value` is not empty'));

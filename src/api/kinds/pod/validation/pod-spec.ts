@@ -179,7 +179,7 @@ const MAX_SEARCHES = 32;
 const MAX_SEARCH_CHARACTERS = 2_048;
 const UNDERSCORE_LABEL = '_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?';
 const UNDERSCORE_MESSAGE = regexMessage(
-  "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character",
+  "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must start and end with an alphanumeric character",
   `${UNDERSCORE_LABEL}(\\.${UNDERSCORE_LABEL})*`,
   'example.com',
 );

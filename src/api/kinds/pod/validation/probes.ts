@@ -3,7 +3,6 @@ import {
   type FieldPath,
   fieldForbidden,
   invalid,
-  notSupported,
   required,
   validateHttpHeaderName,
   validatePortName,
@@ -17,7 +16,6 @@ import {
   checkSupported,
   type Errors,
 } from '../../field-rules.ts';
-import { LINUX_SIGNALS, WINDOWS_SIGNALS } from './signals.ts';
 
 export function checkPortNumberOrName(
   port: number | string | undefined,
@@ -153,22 +151,11 @@ export function checkProbes(
 export function checkLifecycle(
   lifecycle: coreV1.Lifecycle | undefined,
   gracePeriod: number | undefined,
-  os: string | undefined,
   at: FieldPath,
   errors: Errors,
 ): void {
   if (lifecycle === undefined) return;
-  const { postStart, preStop, stopSignal } = lifecycle;
+  const { postStart, preStop } = lifecycle;
   if (postStart !== undefined) checkHandler(postStart, gracePeriod, at.child('postStart'), errors);
   if (preStop !== undefined) checkHandler(preStop, gracePeriod, at.child('preStop'), errors);
-  if (stopSignal === undefined) return;
-  const path = at.child('stopSignal');
-  if (os === undefined) {
-    errors.push(fieldForbidden(path, 'may not be set for containers with empty `spec.os.name`'));
-    return;
-  }
-  const known = os === 'windows' ? WINDOWS_SIGNALS : LINUX_SIGNALS;
-  if ((os === 'windows' || os === 'linux') && !known.includes(stopSignal)) {
-    errors.push(notSupported(path, stopSignal, known));
-  }
 }

@@ -38,15 +38,24 @@ function internalSecurityContext(context: coreV1.SecurityContext): object {
       ['AppArmorProfile', 'appArmorProfile'],
     ].map(([printed = '', field = '']) => [
       printed,
-      internalValue(context[field as keyof coreV1.SecurityContext]),
+      internalValue(field, context[field as keyof coreV1.SecurityContext]),
     ]),
   );
 }
 
-function internalValue(value: unknown): unknown {
+/** Fields that upstream prints even when nobody set them. */
+const PRINTED: Readonly<Record<string, readonly string[]>> = {
+  capabilities: ['add', 'drop'],
+  seccompProfile: ['type', 'localhostProfile'],
+  appArmorProfile: ['type', 'localhostProfile'],
+};
+
+function internalValue(field: string, value: unknown): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value ?? null;
+  const known = PRINTED[field] ?? Object.keys(value);
+  const inner = value as Readonly<Record<string, unknown>>;
   return Object.fromEntries(
-    Object.entries(value).map(([name, inner]) => [name.charAt(0).toUpperCase() + name.slice(1), inner]),
+    known.map((name) => [name.charAt(0).toUpperCase() + name.slice(1), inner[name] ?? null]),
   );
 }
 
