@@ -68,7 +68,7 @@ async function serviceField(name: string, path: string): Promise<string> {
 }
 
 const webPods = async (): Promise<readonly string[]> =>
-  (await podsOf(cluster, 'app=web')).map(({ metadata }) => metadata.name).sort();
+  (await podsOf(cluster, 'app=web')).map(({ metadata }) => metadata.name).toSorted();
 
 /** A connection of its own for every request, as different clients have. */
 async function ask(url: string): Promise<string> {
@@ -103,7 +103,7 @@ describe('services and DNS', { skip: whyNoContainers() ?? false }, () => {
     const pods = await webPods();
     const seen = await eventually('every endpoint answers', async () => {
       const answers = await mustInPod('for i in $(seq 24); do timeout 3 wget -qO- http://web; done');
-      const names = [...new Set(answers.trim().split('\n'))].sort();
+      const names = [...new Set(answers.trim().split('\n'))].toSorted();
       assert.deepEqual(names, pods);
       return names;
     });
@@ -159,8 +159,11 @@ describe('services and DNS', { skip: whyNoContainers() ?? false }, () => {
       new RegExp(`Address: ${(await serviceField('web', '.spec.clusterIP')).replaceAll('.', '\\.')}\n`),
     );
     const headless = await mustInPod('nslookup -type=a headless.default.svc.cluster.local');
-    const addresses = [...headless.matchAll(/Address: (\S+)\n/g)].map((match) => match[1]).sort();
-    assert.deepEqual(addresses, (await podsOf(cluster, 'app=web')).map(({ status }) => status.podIP).sort());
+    const addresses = [...headless.matchAll(/Address: (\S+)\n/g)].map((match) => match[1] ?? '').toSorted();
+    assert.deepEqual(
+      addresses,
+      (await podsOf(cluster, 'app=web')).map(({ status }) => status.podIP ?? '').toSorted(),
+    );
   });
 
   it('answers SRV queries for named ports', async () => {
