@@ -35,6 +35,12 @@ function withUpOptions(command: Command): Command {
     .option('--port <port>', 'port of the API server (0: 6443 or the next free one)', '0')
     .option('--store <kind>', 'embedded (durable, the default), memory, or etcd', 'embedded')
     .option('--etcd-endpoints <urls>', 'with --store etcd: comma-separated addresses')
+    .option(
+      '--runtime-config <versions>',
+      'API versions beyond the stable ones, e.g. api/all=true',
+      collect,
+      [],
+    )
     .option('--simulate', 'simulated nodes even where real containers are possible')
     .option('--nodes <count>', 'how many simulated nodes', '1')
     .option('--no-merge', "leave the user's kubeconfig alone")

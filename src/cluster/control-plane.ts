@@ -35,6 +35,8 @@ export interface ControlPlaneOptions {
   /** Absent: logs, exec and port-forward are not passed on to kubelets. */
   readonly kubeletClient?: { readonly caPem: string; readonly certPem: string; readonly keyPem: string };
   readonly bootstrapObjects?: ApiServerOptions['bootstrapObjects'];
+  /** Group versions served beyond the stable ones, e.g. `resource.k8s.io/v1beta1`. */
+  readonly enabledVersions?: readonly string[];
   /** Stands between every component of this process and the API server: a test counts requests or breaks some. */
   readonly interpose?: (endpoint: ApiEndpoint, user: UserInfo) => ApiEndpoint;
 }
@@ -146,6 +148,7 @@ function createApi(options: ControlPlaneOptions): ApiServer {
     documents: security.discoveryDocuments,
     clientCaPem: options.caPem,
     ...(requestHeader === undefined ? {} : { requestHeader }),
+    ...(options.enabledVersions === undefined ? {} : { enabledVersions: options.enabledVersions }),
     ...(options.serviceCidr === undefined ? {} : { serviceCidr: options.serviceCidr }),
     ...(advertise === undefined ? {} : { advertise }),
   });

@@ -1,5 +1,6 @@
 /** What the server and the agent have in common as processes: log, record, signals, telling the parent. */
 import { mkdirSync, readFileSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { destination, pino } from 'pino';
 import type { Logger } from '#platform';
 import { systemClock } from '#platform/node';
@@ -18,6 +19,8 @@ export interface RunningProcess {
 
 /** Longest that an orderly stop may take before the process ends anyway. */
 const STOP_MS = 8_000;
+/** After the start, when the process has something like rest. */
+const FLUSH_COMPILE_CACHE_MS = 3_000;
 
 export function processLogger(role: string): Logger {
   const level = process.env['K8TS_LOG_LEVEL'] ?? 'info';
@@ -64,6 +67,8 @@ export async function runProcess(
   }
   tell({ type: 'ready' });
   if (process.channel !== undefined) process.disconnect?.();
+  // Node writes it at an orderly exit only; a process that is killed one day would leave the next one to start cold.
+  setTimeout(flushCompileCache, FLUSH_COMPILE_CACHE_MS).unref();
 }
 
 function onStopSignal(stop: () => Promise<void>): void {

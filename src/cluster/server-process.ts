@@ -6,6 +6,7 @@ import { addonObjects } from './addons.ts';
 import { LOOPBACK, type ProcessInput, readPki } from '#launcher/process';
 import { startControlPlane } from './control-plane.ts';
 import { type RunningProcess, runProcess } from './process-main.ts';
+import { enabledVersions } from './runtime-config.ts';
 import { startSimulatedNodes } from './simulated-nodes.ts';
 
 function openStore({ layout, config }: ProcessInput, logger: Logger): Promise<Store> {
@@ -43,6 +44,7 @@ async function start(input: ProcessInput, logger: Logger): Promise<RunningProces
     requestHeader: { caPem: pki.frontProxyCaPem, allowedNames: ['front-proxy-client'] },
     kubeletClient: { caPem: pki.caPem, ...pki.apiserverKubeletClient },
     bootstrapObjects: addonObjects(config),
+    enabledVersions: enabledVersions(config.runtimeConfig ?? []),
   });
   const tls = {
     cert: pki.apiserver.certPem,

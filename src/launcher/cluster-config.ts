@@ -16,6 +16,8 @@ export interface ClusterConfig {
   readonly apiPort: number;
   readonly kubeletPort: number;
   readonly store: StoreConfig;
+  /** Which API versions are served beyond the stable ones, as kube-apiserver's `--runtime-config` says it. */
+  readonly runtimeConfig?: readonly string[];
   /** All pods. */
   readonly clusterCidr: string;
   /** Pods of this machine's node. */

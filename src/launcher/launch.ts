@@ -5,7 +5,6 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync, openSync, closeSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { fileURLToPath } from 'node:url';
 import { silentLogger } from '#platform';
 import { nodeFiles, nodeProcesses, systemClock, systemRandom } from '#platform/node';
 import { createBridgeNetwork, removeBridgeNetwork, removeServiceProxy } from '#network';
@@ -32,6 +31,7 @@ import {
   readProcessRecord,
   readProcessRecords,
 } from './process-record.ts';
+import { compileCacheFolder, processScript } from './process-script.ts';
 
 /** What a process of the cluster is given: a file of this, named by its first argument. */
 export interface ProcessInput {
@@ -49,6 +49,7 @@ export interface UpOptions {
   readonly mode: ClusterConfig['mode'];
   readonly simulatedNodes: number;
   readonly store: StoreConfig;
+  readonly runtimeConfig: readonly string[];
   /** 0: 6443, or the next free one. */
   readonly apiPort: number;
   readonly version: string;
@@ -110,6 +111,7 @@ async function makeConfig(layout: ClusterLayout, options: UpOptions): Promise<Cl
     apiPort: await freePort(options.apiPort),
     kubeletPort: KUBELET_PORT,
     store: options.store,
+    ...(options.runtimeConfig.length === 0 ? {} : { runtimeConfig: options.runtimeConfig }),
     clusterDomain: CLUSTER_DOMAIN,
     ...(isReal ? await freeAddressPlan() : addressPlan(0)),
   };
@@ -187,14 +189,14 @@ async function setUpNetwork(layout: ClusterLayout, config: ClusterConfig): Promi
 export function startProcess(role: string, layout: ClusterLayout, inputFile: string): Promise<void> {
   const logFile = `${layout.logs}/${role}.log`;
   const log = openSync(logFile, 'a');
-  const script = fileURLToPath(new URL(`../cluster/${role}-process.ts`, import.meta.url));
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script, inputFile], {
+  const args = ['--disable-warning=ExperimentalWarning', processScript(role), inputFile];
+  const child = spawn(process.execPath, args, {
     detached: true,
     stdio: ['ignore', log, log, 'ipc'],
     cwd: '/',
     env: {
       ...process.env,
-      NODE_COMPILE_CACHE: `${layout.data}/compile-cache`,
+      NODE_COMPILE_CACHE: compileCacheFolder(`${layout.data}/compile-cache`),
       NODE_EXTRA_CA_CERTS: undefined,
     },
   });

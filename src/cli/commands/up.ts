@@ -25,6 +25,7 @@ export interface UpCommandOptions {
   readonly port: string;
   readonly store: string;
   readonly etcdEndpoints?: string;
+  readonly runtimeConfig: readonly string[];
   readonly simulate?: boolean;
   readonly nodes: string;
   readonly merge: boolean;
@@ -101,6 +102,7 @@ export async function up(options: UpCommandOptions, progress: Progress): Promise
     mode,
     simulatedNodes: Math.max(1, wholeNumber(options.nodes, '--nodes', 1000)),
     store,
+    runtimeConfig: options.runtimeConfig.flatMap((text) => text.split(',')),
     apiPort: wholeNumber(options.port, '--port', 65_535),
     version: packageVersion(),
     onStep: (text) => progress.step(text),
