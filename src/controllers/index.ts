@@ -2,6 +2,7 @@
 import { cronJobController } from './cronjob/index.ts';
 import { daemonSetController } from './daemonset/index.ts';
 import { deploymentController } from './deployment/index.ts';
+import { disruptionController } from './disruption/index.ts';
 import { endpointsController } from './endpoints/index.ts';
 import { endpointSliceController } from './endpointslice/index.ts';
 import type { Controller } from './frame/controller.ts';
@@ -12,6 +13,7 @@ import { namespaceController } from './namespace/index.ts';
 import { nodeLifecycleController, type NodeLifecycleOptions } from './nodelifecycle/index.ts';
 import { podGarbageCollector, type PodCollectorOptions } from './podgc/index.ts';
 import { replicaSetController, replicationController } from './replicaset/index.ts';
+import { resourceQuotaController } from './resourcequota/index.ts';
 import { rootCaPublisher } from './rootca/index.ts';
 import { serviceAccountController } from './serviceaccount/index.ts';
 import { statefulSetController } from './statefulset/index.ts';
@@ -43,6 +45,8 @@ export function builtinControllers(options: ControllerSetOptions = {}): readonly
     cronJobController,
     daemonSetController,
     statefulSetController,
+    disruptionController,
+    resourceQuotaController,
     nodeLifecycleController(options),
     taintEvictionController,
     podGarbageCollector(options),
