@@ -7,8 +7,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { fileURLToPath } from 'node:url';
-import { type ClusterPki, createPki, layoutOf } from '#launcher';
+import { type ClusterPki, compileCacheFolder, createPki, layoutOf, processScript } from '#launcher';
 import { systemClock, systemRandom } from '#platform/node';
 import { ensureProgram } from '../test/upstream/build.ts';
 import { writePkiFolder } from './pki-folder.ts';
@@ -25,7 +24,6 @@ export interface Peer extends AsyncDisposable {
   cpuMs(): number;
 }
 
-const root = fileURLToPath(new URL('..', import.meta.url));
 const TICK_MS = 10;
 const READY_POLL_MS = 5;
 
@@ -185,14 +183,13 @@ export async function startK8ts(): Promise<Peer> {
   const group = new ProcessGroup();
   const env = {
     ...process.env,
-    NODE_COMPILE_CACHE: join(root, '.cache/compile-cache'),
+    NODE_COMPILE_CACHE: compileCacheFolder(join(folder, 'compile-cache')),
     NODE_EXTRA_CA_CERTS: undefined,
   };
   const startedAt = performance.now();
-  const script = join(root, 'src/cluster/server-process.ts');
   group.start(
     process.execPath,
-    ['--disable-warning=ExperimentalWarning', script, input],
+    ['--disable-warning=ExperimentalWarning', processScript('server'), input],
     join(folder, 'server.log'),
     env,
   );

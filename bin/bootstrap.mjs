@@ -1,13 +1,13 @@
 /** What `npm start`, `npm test` and the other npm commands call: set up what is missing, then run it on Node 26. */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { ensureHostPackages, ensureNodeModules, root, runtimePath } from './setup.mjs';
+import { ensureBundles, ensureHostPackages, ensureNodeModules, root, runtimePath } from './setup.mjs';
 
 const COMMANDS = {
-  start: { script: 'src/cli/main.ts', args: ['start'], host: {} },
+  start: { script: 'src/cli/main.ts', args: ['start'], host: {}, bundles: true },
   test: { script: 'scripts/test.ts', args: [], host: { forTests: true } },
   check: { script: 'scripts/check.ts', args: [] },
-  bench: { script: 'bench/run.ts', args: [], host: { forTests: true } },
+  bench: { script: 'bench/run.ts', args: [], host: { forTests: true }, bundles: true },
   conformance: { script: 'test/conformance/run.ts', args: [], host: { forTests: true } },
 };
 
@@ -20,6 +20,7 @@ if (command === undefined) {
 try {
   ensureNodeModules();
   if (command.host !== undefined) ensureHostPackages(command.host);
+  if (command.bundles === true) ensureBundles();
   const result = spawnSync(
     runtimePath(),
     ['--disable-warning=ExperimentalWarning', join(root, command.script), ...command.args, ...rest],

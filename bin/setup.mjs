@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
 
@@ -91,4 +91,14 @@ export function runtimePath() {
     `k8ts needs Node 24 or newer to run from source; this is ${process.versions.node} and no packaged Node 26 ` +
       `was installed for ${process.platform}-${process.arch}. Install a newer Node and try again.`,
   );
+}
+
+/** The processes as single files, when a source is newer than they are: see scripts/bundle.ts. */
+export function ensureBundles() {
+  const bundle = join(root, '.cache', 'bundle', 'agent-process.mjs');
+  const bundledMs = existsSync(bundle) ? statSync(bundle).mtimeMs : 0;
+  const isNewer = (path) => statSync(join(root, 'src', path)).mtimeMs > bundledMs;
+  if (!readdirSync(join(root, 'src'), { recursive: true }).some(isNewer)) return;
+  // Without them everything runs from the sources, only slower: no reason to stop here.
+  spawnSync(runtimePath(), [join(root, 'scripts', 'bundle.ts')], { cwd: root, stdio: 'ignore' });
 }
