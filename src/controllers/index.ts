@@ -5,6 +5,7 @@ import { deploymentController } from './deployment/index.ts';
 import { disruptionController } from './disruption/index.ts';
 import { endpointsController } from './endpoints/index.ts';
 import { endpointSliceController } from './endpointslice/index.ts';
+import { endpointSliceMirroringController } from './endpointslicemirroring/index.ts';
 import type { Controller } from './frame/controller.ts';
 import { type ControllerHost, type RunningControllers, runControllers } from './frame/run-controllers.ts';
 import { garbageCollector } from './garbagecollector/index.ts';
@@ -19,6 +20,11 @@ import { serviceAccountController } from './serviceaccount/index.ts';
 import { statefulSetController } from './statefulset/index.ts';
 import { taintEvictionController } from './tainteviction/index.ts';
 import { ttlAfterFinishedController } from './ttlafterfinished/index.ts';
+import {
+  attributesClassProtectionController,
+  claimProtectionController,
+  volumeProtectionController,
+} from './volumeprotection/index.ts';
 
 export { defineController } from './frame/controller.ts';
 export type { Controller, ControllerContext, ControllerLoop, ReconcileResult } from './frame/controller.ts';
@@ -40,6 +46,7 @@ export function builtinControllers(options: ControllerSetOptions = {}): readonly
     deploymentController,
     endpointSliceController,
     endpointsController,
+    endpointSliceMirroringController,
     garbageCollector,
     jobController,
     cronJobController,
@@ -51,6 +58,9 @@ export function builtinControllers(options: ControllerSetOptions = {}): readonly
     taintEvictionController,
     podGarbageCollector(options),
     ttlAfterFinishedController,
+    claimProtectionController,
+    volumeProtectionController,
+    attributesClassProtectionController,
   ];
 }
 

@@ -40,7 +40,7 @@ test('a new quota shows its limits and what is used already', async () => {
     pods: '1',
     'requests.cpu': '100m',
     'count/configmaps': '1',
-    services: '0',
+    replicationcontrollers: '0',
   });
 });
 

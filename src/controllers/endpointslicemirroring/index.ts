@@ -1,0 +1,1 @@
+export { endpointSliceMirroringController } from './endpointslicemirroring-controller.ts';
