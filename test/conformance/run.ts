@@ -7,6 +7,7 @@
  *   --area NAME      tests of one area
  *   --kubeconfig F   cluster to test; default: one of its own is started and removed again
  *   --cluster NAME   name of that cluster (default conf): two runs at once need two names
+ *   --parallel N     suite processes at once (default 3: most tests wait); tests marked Serial run alone
  *   --failed         only tests that do not pass yet
  *   --passing        only tests that pass: nothing may be lost
  *   --simulate       simulated nodes: enough for levels A, B and C
@@ -45,6 +46,7 @@ const { values } = parseArgs({
     area: { type: 'string' },
     kubeconfig: { type: 'string' },
     cluster: { type: 'string', default: 'conf' },
+    parallel: { type: 'string', default: '3' },
     failed: { type: 'boolean', default: false },
     passing: { type: 'boolean', default: false },
     slow: { type: 'boolean', default: false },
@@ -75,9 +77,7 @@ const escapeRegex = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\
 /** Lines printed of each failure. */
 const FAILURE_LINES = 12;
 /** Tests of one e2e.test process. Small, so that what hangs costs little and results come in as it goes. */
-const BATCH_SIZE = 12;
-/** Processes at once; tests marked Serial run alone. */
-const PARALLEL = 2;
+const BATCH_SIZE = 8;
 
 function batchesOf(tests: readonly ConformanceTest[], size: number): readonly (readonly ConformanceTest[])[] {
   return Array.from({ length: Math.ceil(tests.length / size) }, (_, i) =>
@@ -149,7 +149,7 @@ async function runSuite(
       onResults(await runBatch(batch, kubeconfig));
     }
   };
-  await Promise.all(Array.from({ length: PARALLEL }, work));
+  await Promise.all(Array.from({ length: Number(values.parallel) }, work));
   for (const batch of batchesOf(serial, BATCH_SIZE)) onResults(await runBatch(batch, kubeconfig));
 }
 

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { decodeObject, type KubeObject, parseApiVersion } from '#machinery';
 import { schemaOf } from '../schema/schema-table.ts';
 import { convert } from './convert.ts';
+import { selectableFieldName } from './events.ts';
 
 function make(apiVersion: string, kind: string, fields: object): KubeObject {
   const schema = schemaOf({ ...parseApiVersion(apiVersion), kind });
@@ -20,6 +21,15 @@ test('versions of one shape differ in name only', () => {
   const converted = to(object, 'networking.k8s.io/v1');
   assert.deepEqual(converted, { ...object, apiVersion: 'networking.k8s.io/v1' });
   assert.equal(to(converted, 'networking.k8s.io/v1'), converted);
+});
+
+test('field selectors of events.k8s.io go by its own names', () => {
+  const field = (group: string, name: string): string | undefined =>
+    selectableFieldName({ group, kind: 'Event' }, name);
+  assert.equal(field('events.k8s.io', 'regarding.name'), 'involvedObject.name');
+  assert.equal(field('events.k8s.io', 'reportingController'), 'reportingComponent');
+  assert.equal(field('events.k8s.io', 'involvedObject.name'), undefined);
+  assert.equal(field('', 'involvedObject.name'), 'involvedObject.name');
 });
 
 test('an event has other names in events.k8s.io and comes back the same', () => {

@@ -20,7 +20,7 @@ const COMMON_FIELDS: TypeDescriptions = {
   kind: 'Kind is the name of the type the object has.',
 };
 const OBJECT_FIELDS: TypeDescriptions = {
-  metadata: 'Name, labels and whatever else identifies the object.',
+  metadata: "Standard object's metadata: name, labels and whatever else identifies it.",
   spec: 'Desired state.',
   status: 'Current state, as it was last observed.',
   items: 'The objects of the list.',

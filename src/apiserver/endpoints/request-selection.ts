@@ -1,4 +1,5 @@
 /** The objects a list, watch or deletecollection is about, from its options. */
+import { selectableFieldName } from '#api';
 import {
   badRequest,
   labelSelectorMatches,
@@ -32,12 +33,15 @@ function labelMatcher(text: string): (labels: Readonly<Record<string, string>>) 
 }
 
 function fieldRequirements(served: ServedResource, text: string): readonly FieldRequirement[] {
-  const requirements = parseFieldSelector(text);
-  for (const { field } of requirements) {
-    if (field === 'metadata.name' || field === 'metadata.namespace') continue;
-    if (!served.stored.selectableFields.includes(field)) throw badRequest(unsupportedField(served, field));
-  }
-  return requirements;
+  return parseFieldSelector(text).map((requirement) => {
+    const { field } = requirement;
+    if (field === 'metadata.name' || field === 'metadata.namespace') return requirement;
+    const stored = selectableFieldName(served.info, field);
+    if (stored === undefined || !served.stored.selectableFields.includes(stored)) {
+      throw badRequest(unsupportedField(served, field));
+    }
+    return { ...requirement, field: stored };
+  });
 }
 
 function unsupportedField(served: ServedResource, field: string): string {
