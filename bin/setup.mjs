@@ -76,7 +76,8 @@ export function ensureNodeModules() {
   const stamp = join(root, 'node_modules', '.k8ts-installed');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === digest) return;
   step('installing npm packages (Node 26 among them)', () => {
-    run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund']);
+    // Without peer packages: the one that brings kubectl names a very large one that nothing here uses.
+    run('npm', ['ci', '--ignore-scripts', '--omit=peer', '--no-audit', '--no-fund']);
     writeFileSync(stamp, digest);
   });
 }
