@@ -15,6 +15,7 @@ import {
   measureWrites,
 } from './api-benches.ts';
 import { measureCluster } from './cluster-benches.ts';
+import { ensureBundles } from '../scripts/bundle.ts';
 import { type Peer, startK8ts, startUpstream } from './peers.ts';
 
 const API_BENCHES: Readonly<Record<string, (peer: Peer) => Promise<readonly Measurement[]>>> = {
@@ -30,6 +31,7 @@ interface Row extends Measurement {
   readonly upstream?: number;
 }
 
+await ensureBundles();
 const asked = process.argv.slice(2);
 const wanted = (name: string): boolean => asked.length === 0 || asked.includes(name);
 const hasGo = spawnSync('go', ['version']).status === 0;

@@ -4,10 +4,10 @@ import { systemClock, systemRandom, nodeFiles } from '#platform/node';
 import { connectEtcdStore, createMemoryStore, openEmbeddedStore, type Store } from '#store';
 import { addonObjects } from './addons.ts';
 import { LOOPBACK, type ProcessInput, readPki } from '#launcher/process';
-import { startControlPlane } from './control-plane.ts';
+import { type ControlPlane, startControlPlane } from './control-plane.ts';
 import { type RunningProcess, runProcess } from './process-main.ts';
+import type { SimulatedNodes } from './simulated-nodes.ts';
 import { enabledVersions } from './runtime-config.ts';
-import { startSimulatedNodes } from './simulated-nodes.ts';
 
 function openStore({ layout, config }: ProcessInput, logger: Logger): Promise<Store> {
   const clock = systemClock;
@@ -26,6 +26,22 @@ function openStore({ layout, config }: ProcessInput, logger: Logger): Promise<St
     default:
       return config.store satisfies never;
   }
+}
+
+/** The kubelet of simulated nodes is loaded only where there are any. */
+async function simulateNodes(
+  nodes: readonly string[],
+  plane: ControlPlane,
+  logger: Logger,
+): Promise<SimulatedNodes> {
+  const { startSimulatedNodes } = await import('./simulated-nodes.ts');
+  return startSimulatedNodes({
+    nodes,
+    clientFor: (user) => plane.clientFor(user),
+    clock: systemClock,
+    random: systemRandom,
+    logger,
+  });
 }
 
 async function start(input: ProcessInput, logger: Logger): Promise<RunningProcess> {
@@ -56,15 +72,8 @@ async function start(input: ProcessInput, logger: Logger): Promise<RunningProces
   await Promise.all(hosts.map((host) => plane.apiServer.listen({ host, port: config.apiPort, tls })));
   await plane.apiServer.ready;
   plane.ready.catch((error: unknown) => logger.error({ err: error }, 'the control loops did not start'));
-  const simulated = isReal
-    ? undefined
-    : startSimulatedNodes({
-        nodes: config.nodes,
-        clientFor: (user) => plane.clientFor(user),
-        clock: systemClock,
-        random: systemRandom,
-        logger,
-      });
+  const simulated =
+    isReal || config.nodes.length === 0 ? undefined : await simulateNodes(config.nodes, plane, logger);
   return {
     async stop() {
       await simulated?.stop();

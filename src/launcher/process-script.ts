@@ -6,21 +6,17 @@ export const PROCESS_ROLES = ['server', 'agent'] as const;
 
 const fileOf = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
-export interface ProcessBundle {
-  readonly script: string;
-  /** File with the JSON list of the sources that are in it. */
-  readonly inputs: string;
-}
+/** Written by `scripts/bundle.ts`: `<role>-process.mjs`, and what they load. */
+export const BUNDLE_FOLDER = fileOf('.cache/bundle');
+/** JSON list of the sources that are in them. */
+export const BUNDLE_INPUTS = fileOf('.cache/bundle/inputs.json');
 
-export const processBundle = (role: string): ProcessBundle => ({
-  script: fileOf(`.cache/bundle/${role}-process.mjs`),
-  inputs: fileOf(`.cache/bundle/${role}-process.inputs.json`),
-});
+const bundled = (role: string): string => `${BUNDLE_FOLDER}/${role}-process.mjs`;
 
 /** Whether all sources are there and none is newer than the bundle. */
-export function isFresh({ script, inputs }: ProcessBundle): boolean {
+export function isFresh(bundle: string, inputs: string): boolean {
   try {
-    const bundledMs = statSync(script).mtimeMs;
+    const bundledMs = statSync(bundle).mtimeMs;
     const files = JSON.parse(readFileSync(inputs, 'utf8')) as readonly string[];
     return files.every((file) => statSync(file).mtimeMs <= bundledMs);
   } catch {
@@ -28,10 +24,11 @@ export function isFresh({ script, inputs }: ProcessBundle): boolean {
   }
 }
 
-export function processScript(role: string): string {
-  const bundle = processBundle(role);
-  return isFresh(bundle) ? bundle.script : fileOf(`src/cluster/${role}-process.ts`);
-}
+export const hasFreshBundles = (): boolean =>
+  PROCESS_ROLES.every((role) => isFresh(bundled(role), BUNDLE_INPUTS));
+
+export const processScript = (role: string): string =>
+  isFresh(bundled(role), BUNDLE_INPUTS) ? bundled(role) : fileOf(`src/cluster/${role}-process.ts`);
 
 /**
  * Where compiled code is kept from start to start: beside the code it was compiled from, so that a new cluster does
