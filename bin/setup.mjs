@@ -10,7 +10,7 @@ import { join } from 'node:path';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** Debian package → a program it brings, by which its presence is seen. */
+/** Debian package → a program, or a library, by which its presence is seen. */
 const RUN_PACKAGES = {
   runc: 'runc',
   conmon: 'conmon',
@@ -18,10 +18,21 @@ const RUN_PACKAGES = {
   iproute2: 'ip',
   'busybox-static': 'busybox',
   'util-linux': 'nsenter',
-  'python3-minimal': 'python3',
+  // The sample application's second language.
+  python3: 'python3',
+  // Node 26 is linked against it.
+  libatomic1: 'libatomic.so.1',
 };
 const TEST_PACKAGES = { 'etcd-server': 'etcd', curl: 'curl' };
-const SEARCH = [...(process.env.PATH ?? '').split(':'), '/usr/local/sbin', '/usr/sbin', '/sbin'];
+const SEARCH = [
+  ...(process.env.PATH ?? '').split(':'),
+  '/usr/local/sbin',
+  '/usr/sbin',
+  '/sbin',
+  '/usr/lib/x86_64-linux-gnu',
+  '/usr/lib/aarch64-linux-gnu',
+  '/lib/x86_64-linux-gnu',
+];
 
 const hasProgram = (name) => SEARCH.some((folder) => existsSync(join(folder, name)));
 
