@@ -18,8 +18,9 @@ if (command === undefined) {
   process.exit(2);
 }
 try {
-  ensureNodeModules();
+  // Host packages first: once npm's are there, `node` in an npm script is Node 26, which needs one of them.
   if (command.host !== undefined) ensureHostPackages(command.host);
+  ensureNodeModules();
   if (command.bundles === true) ensureBundles();
   const result = spawnSync(
     runtimePath(),

@@ -6,8 +6,8 @@ import { ensureHostPackages, ensureNodeModules, root, runtimePath } from './setu
 
 const args = process.argv.slice(2);
 try {
-  ensureNodeModules();
   if (args[0] === 'up' || args[0] === 'start') ensureHostPackages();
+  ensureNodeModules();
   const child = spawn(
     runtimePath(),
     ['--disable-warning=ExperimentalWarning', join(root, 'src/cli/main.ts'), ...args],
