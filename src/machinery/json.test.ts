@@ -12,6 +12,9 @@ test('keys that stand twice are found when asked for, by their path', () => {
   assert.deepEqual(parseJson(text).duplicates, []);
   assert.deepEqual(parseJson(text, { findDuplicates: true }).duplicates, ['a.b[0].c', 'a']);
   assert.deepEqual(parseJson('{"a":":","b":{"c":[]}}', { findDuplicates: true }).duplicates, []);
+  const escapes = String.raw`{"a":"\\","b":"\":","c":"\\\":\\"`;
+  assert.deepEqual(parseJson(`${escapes}}`, { findDuplicates: true }).duplicates, []);
+  assert.deepEqual(parseJson(`${escapes},"b":1}`, { findDuplicates: true }).duplicates, ['b']);
 });
 
 test('syntax errors are worded as Go words them', () => {

@@ -55,14 +55,21 @@ function countColons(text: string): number {
     const code = text.charCodeAt(i);
     if (code === COLON) count++;
     else if (code === QUOTE) {
-      for (i++; i < length; i++) {
-        const inside = text.charCodeAt(i);
-        if (inside === QUOTE) break;
-        if (inside === BACKSLASH) i++;
-      }
+      i = endOfString(text, i + 1);
     }
   }
   return count;
+}
+
+/** Position of the quote that ends the string whose content starts at `from`. */
+function endOfString(text: string, from: number): number {
+  for (let at = text.indexOf('"', from); at >= 0; at = text.indexOf('"', at + 1)) {
+    let first = at;
+    while (first > from && text.charCodeAt(first - 1) === BACKSLASH) first--;
+    // An even number of backslashes escape one another, not the quote.
+    if ((at - first) % 2 === 0) return at;
+  }
+  return text.length;
 }
 
 /** Deeper than any decoder goes; what is below is not counted, so the slow way decides. */

@@ -1,5 +1,5 @@
 /** Nothing is made in a namespace that is not there or is being deleted; some namespaces stay for ever. */
-import { forbidden, StatusError } from '#machinery';
+import { forbidden, type KubeObject, StatusError } from '#machinery';
 import type { coreV1 } from '#api';
 import type { CacheReader } from '../reader.ts';
 import { typed } from '../typed-object.ts';
@@ -15,10 +15,8 @@ export function namespaceLifecycle(options: {
 }): AdmissionPlugin {
   const { reader, dependencies } = options;
 
-  async function find(name: string, signal: AbortSignal): Promise<coreV1.Namespace> {
-    const cached = reader.get<coreV1.Namespace>(NAMESPACES, '', name);
-    if (cached !== undefined) return cached;
-    // Another server may have made it just now: ask the store before saying no. Throws the 404 that is the answer.
+  /** Another server may have made it just now: asks the store before saying no. Throws the 404 that is the answer. */
+  async function findInStore(name: string, signal: AbortSignal): Promise<coreV1.Namespace> {
     const { object } = await dependencies.endpoint.request(
       { verb: 'get', group: '', version: 'v1', resource: 'namespaces', name },
       { signal },
@@ -27,9 +25,15 @@ export function namespaceLifecycle(options: {
     return typed<coreV1.Namespace>(object as Parameters<typeof typed>[0]);
   }
 
+  function check(attributes: AdmissionAttributes, found: coreV1.Namespace): KubeObject | undefined {
+    const isGoing = attributes.operation === 'CREATE' && found.status?.phase === 'Terminating';
+    if (isGoing) throw terminating(attributes);
+    return attributes.object;
+  }
+
   return {
     name: 'NamespaceLifecycle',
-    async mutate(attributes: AdmissionAttributes) {
+    mutate(attributes: AdmissionAttributes) {
       const { operation, target, object, signal } = attributes;
       const { namespace = '', name = '' } = target;
       const isNamespace = target.group === '' && target.resource === 'namespaces';
@@ -39,9 +43,9 @@ export function namespaceLifecycle(options: {
       if (operation === 'DELETE' || operation === 'CONNECT' || isNamespace || namespace === '') return object;
       // To tell whether the namespace is there would tell more than the review's asker may know.
       if (resourceOf(attributes) === 'localsubjectaccessreviews.authorization.k8s.io') return object;
-      const found = await find(namespace, signal);
-      if (operation === 'CREATE' && found.status?.phase === 'Terminating') throw terminating(attributes);
-      return object;
+      const cached = reader.get<coreV1.Namespace>(NAMESPACES, '', namespace);
+      if (cached !== undefined) return check(attributes, cached);
+      return findInStore(namespace, signal).then((found) => check(attributes, found));
     },
   };
 }

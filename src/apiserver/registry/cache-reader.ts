@@ -20,7 +20,7 @@ export class TableReader implements CacheReader {
 
   list<T = KubeObject>(gr: GroupResource, namespace?: string): readonly T[] {
     const stored = this.#stored(gr);
-    if (stored === undefined) return [];
+    if (stored === undefined || stored.cache.size === 0) return [];
     const scope = namespace === '' || !stored.namespaced ? undefined : namespace;
     return Array.from(stored.cache.inNamespace(scope), (entry) => entry.object as T);
   }

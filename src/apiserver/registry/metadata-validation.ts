@@ -194,9 +194,13 @@ function validateManagedFields(entries: readonly ManagedFieldsEntry[]): FieldErr
   });
 }
 
+/** What every usual name is: asked first, since each write carries names. */
+const PRINTABLE_ASCII = /^[ -~]*$/;
+
 /** A field manager's name: at most 128 bytes, printable. */
 export function validateManager(manager: string, path: FieldPath): FieldError[] {
   if (Buffer.byteLength(manager) > MAX_MANAGER_BYTES) return [tooLong(path, MAX_MANAGER_BYTES)];
+  if (PRINTABLE_ASCII.test(manager)) return [];
   const at = Array.from(manager).findIndex((character) => /\p{C}/u.test(character));
   if (at < 0) return [];
   const code = (manager.codePointAt(at) ?? 0).toString(16).toUpperCase().padStart(4, '0');

@@ -76,6 +76,8 @@ export class Ownership {
    * @returns what the writer now owns by this write alone; `managers` is changed in place.
    */
   update(live: Versioned, next: Versioned, managers: Managers): FieldTree {
+    // Nobody to take it from: every create.
+    if (managers.size === 0) return this.#changed(live, next);
     this.#reconcile(live, managers);
     return this.#transfer(live, next, managers, undefined, true).set;
   }
@@ -153,6 +155,11 @@ export class Ownership {
     }
     dropEmpty(managers);
     return changeAt(live.apiVersion) ?? { set: EMPTY_SET, removed: EMPTY_SET };
+  }
+
+  #changed(live: Versioned, next: Versioned): FieldTree {
+    const { added, modified } = compareValues(live.type, live.value, next.value);
+    return this.#filter(union(modified, added));
   }
 
   #compare(live: Versioned, next: Versioned, apiVersion: string): Change | undefined {
