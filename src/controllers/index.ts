@@ -1,4 +1,5 @@
 /** The controllers of the cluster, each in its folder, on one frame. */
+import { clusterRoleAggregationController } from './clusterroleaggregation/index.ts';
 import { cronJobController } from './cronjob/index.ts';
 import { daemonSetController } from './daemonset/index.ts';
 import { deploymentController } from './deployment/index.ts';
@@ -12,6 +13,7 @@ import { garbageCollector } from './garbagecollector/index.ts';
 import { jobController } from './job/index.ts';
 import { namespaceController } from './namespace/index.ts';
 import { nodeLifecycleController, type NodeLifecycleOptions } from './nodelifecycle/index.ts';
+import { persistentVolumeController } from './persistentvolume/index.ts';
 import { podGarbageCollector, type PodCollectorOptions } from './podgc/index.ts';
 import { replicaSetController, replicationController } from './replicaset/index.ts';
 import { resourceQuotaController } from './resourcequota/index.ts';
@@ -53,11 +55,13 @@ export function builtinControllers(options: ControllerSetOptions = {}): readonly
     daemonSetController,
     statefulSetController,
     disruptionController,
+    clusterRoleAggregationController,
     resourceQuotaController,
     nodeLifecycleController(options),
     taintEvictionController,
     podGarbageCollector(options),
     ttlAfterFinishedController,
+    persistentVolumeController,
     claimProtectionController,
     volumeProtectionController,
     attributesClassProtectionController,

@@ -1,0 +1,1 @@
+export { persistentVolumeController } from './persistentvolume-controller.ts';
