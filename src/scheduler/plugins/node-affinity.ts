@@ -57,8 +57,21 @@ export function matchesNode(spec: coreV1.PodSpec, node: coreV1.Node): boolean {
   return required === undefined || matchesNodeSelector(required, node);
 }
 
-const labelsOrNewNode: SchedulerPlugin['mayHelp'] = (event) =>
-  event.type === 'node-added' || event.type === 'node-updated';
+/**
+ * The nodes that required terms name by `metadata.name`, as those of a DaemonSet's pods do. Undefined: some term names
+ * none, so any node may do.
+ */
+function namedNodes(required: coreV1.NodeSelector): ReadonlySet<string> | undefined {
+  const names = new Set<string>();
+  for (const { matchFields = [] } of required.nodeSelectorTerms) {
+    const lists = matchFields.filter(({ key, operator }) => key === 'metadata.name' && operator === 'In');
+    const [first, ...others] = lists;
+    if (first === undefined) return undefined;
+    for (const name of first.values ?? [])
+      if (others.every(({ values }) => values?.includes(name) === true)) names.add(name);
+  }
+  return names;
+}
 
 /** nodeSelector and node affinity: required terms filter, preferred ones score. */
 export const nodeAffinity: SchedulerPlugin = {
@@ -66,20 +79,29 @@ export const nodeAffinity: SchedulerPlugin = {
   filterFor({ spec }) {
     const required = spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution;
     if (spec.nodeSelector === undefined && required === undefined) return undefined;
-    return (node) => (matchesNode(spec, node.node) ? undefined : REJECTION);
+    const named =
+      required === undefined || required.nodeSelectorTerms.length === 0 ? undefined : namedNodes(required);
+    if (named?.size === 0) return { podRejected: 'pod affinity terms conflict' };
+    return {
+      check: ({ node }) => (matchesNode(spec, node) ? undefined : REJECTION),
+      ...(named === undefined ? {} : { onlyNodes: named }),
+    };
   },
   scorerFor({ spec }) {
     const preferred = spec.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [];
     if (preferred.length === 0) return undefined;
     return {
       weight: 2,
-      score: (node) =>
+      score: ({ node }) =>
         preferred.reduce(
-          (sum, { weight, preference }) => sum + (matchesTerm(preference, node.node) ? weight : 0),
+          (sum, { weight, preference }) => sum + (matchesTerm(preference, node) ? weight : 0),
           0,
         ),
       normalize: (scores) => normalizeScores(scores),
     };
   },
-  mayHelp: labelsOrNewNode,
+  mayHelp(event, { spec }) {
+    if (event.type !== 'node-added' && event.type !== 'node-updated') return false;
+    return matchesNode(spec, event.node);
+  },
 };

@@ -8,7 +8,7 @@ export const nodeName: SchedulerPlugin = {
   filterFor(pod) {
     const wanted = pod.spec.nodeName;
     if (wanted === undefined || wanted === '') return undefined;
-    return (node) => (node.name === wanted ? undefined : REJECTION);
+    return { check: (node) => (node.name === wanted ? undefined : REJECTION) };
   },
   mayHelp: (event) => event.type === 'node-added',
 };

@@ -12,7 +12,7 @@ export const nodePorts: SchedulerPlugin = {
   filterFor(pod) {
     const wanted = hostPortsOf(pod);
     if (wanted.length === 0) return undefined;
-    return (node) => (node.holdsAnyOf(wanted) ? REJECTION : undefined);
+    return { check: (node) => (node.holdsAnyOf(wanted) ? REJECTION : undefined) };
   },
   mayHelp: (event) =>
     event.type === 'node-added' ||

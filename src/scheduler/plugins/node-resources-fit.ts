@@ -1,12 +1,23 @@
-import { MAX_SCORE, type NodeFilter, type SchedulerPlugin } from '../framework.ts';
-import type { NodeInfo } from '../node-info.ts';
+import { MAX_SCORE, type Rejection, type SchedulerPlugin } from '../framework.ts';
+import { NodeInfo } from '../node-info.ts';
 import { podRequests, podRequestsForScoring, type Resources } from '../resources.ts';
 
-/** Reasons in upstream's order; `unresolvable` when even an empty node would be too small. */
-function lacks(
-  asked: Resources,
-  node: NodeInfo,
-): { readonly reasons: readonly string[]; readonly unresolvable: boolean } {
+/** The common case, without building reasons. */
+function fits(asked: Resources, { allocatable, requested, podCount, allowedPods }: NodeInfo): boolean {
+  if (podCount + 1 > allowedPods) return false;
+  const has = (want: number, total: number, used: number): boolean => want <= 0 || want <= total - used;
+  if (!has(asked.milliCpu, allocatable.milliCpu, requested.milliCpu)) return false;
+  if (!has(asked.memoryBytes, allocatable.memoryBytes, requested.memoryBytes)) return false;
+  const disk = 'ephemeralStorageBytes';
+  if (!has(asked[disk], allocatable[disk], requested[disk])) return false;
+  if (asked.scalars.size === 0) return true;
+  for (const [name, want] of asked.scalars)
+    if (!has(want, allocatable.scalars.get(name) ?? 0, requested.scalars.get(name) ?? 0)) return false;
+  return true;
+}
+
+/** `unresolvable` when even an empty node would be too small. */
+function lacks(asked: Resources, node: NodeInfo): Rejection {
   const reasons: string[] = [];
   let unresolvable = false;
   const check = (reason: string, want: number, total: number, used: number): void => {
@@ -32,36 +43,51 @@ function lacks(
 
 /** Share of a resource that stays free, 0 … MAX_SCORE (strategy LeastAllocated). */
 function freeShare(total: number, used: number): number {
-  if (total === 0 || used > total) return 0;
-  return Math.floor(((total - used) * MAX_SCORE) / total);
+  return used > total ? 0 : Math.floor(((total - used) * MAX_SCORE) / total);
 }
 
 /** The node must have room for what the pod asks; emptier nodes are better. */
 export const nodeResourcesFit: SchedulerPlugin = {
   name: 'NodeResourcesFit',
-  filterFor(pod): NodeFilter {
+  filterFor(pod) {
     const asked = podRequests(pod);
-    return (node) => {
-      const { reasons, unresolvable } = lacks(asked, node);
-      return reasons.length === 0 ? undefined : { reasons, unresolvable };
-    };
+    return { check: (node) => (fits(asked, node) ? undefined : lacks(asked, node)) };
   },
   scorerFor(pod) {
     const asked = podRequestsForScoring(pod);
     return {
       weight: 1,
       score({ allocatable, scoringRequested }) {
-        const cpu = freeShare(allocatable.milliCpu, scoringRequested.milliCpu + asked.milliCpu);
-        const memory = freeShare(allocatable.memoryBytes, scoringRequested.memoryBytes + asked.memoryBytes);
-        return Math.floor((cpu + memory) / 2);
+        let [sum, kinds] = [0, 0];
+        if (allocatable.milliCpu > 0) {
+          sum += freeShare(allocatable.milliCpu, scoringRequested.milliCpu + asked.milliCpu);
+          kinds++;
+        }
+        if (allocatable.memoryBytes > 0) {
+          sum += freeShare(allocatable.memoryBytes, scoringRequested.memoryBytes + asked.memoryBytes);
+          kinds++;
+        }
+        return kinds === 0 ? 0 : Math.floor(sum / kinds);
       },
     };
   },
-  mayHelp: (event) =>
-    event.type === 'node-added' || event.type === 'node-updated' || event.type === 'assigned-pod-deleted',
+  mayHelp(event, pod) {
+    if (event.type === 'assigned-pod-deleted' || event.type === 'assigned-pod-updated') return true;
+    if (event.type !== 'node-added' && event.type !== 'node-updated') return false;
+    // Not even an empty node of this size would do.
+    return fits(podRequests(pod), new NodeInfo(event.node));
+  },
 };
 
-/** Prefers nodes whose CPU and memory would be used in equal shares. */
+/** How far apart the shares of CPU and memory in use are: MAX_SCORE when equal, half of it at the worst. */
+function balance(usedCpu: number, usedMemory: number, { milliCpu, memoryBytes }: Resources): number {
+  if (milliCpu === 0 || memoryBytes === 0) return MAX_SCORE;
+  const cpu = Math.min(1, usedCpu / milliCpu);
+  const memory = Math.min(1, usedMemory / memoryBytes);
+  return Math.floor((1 - Math.abs((cpu - memory) / 2)) * MAX_SCORE);
+}
+
+/** Prefers nodes on which the pod brings the shares of CPU and memory in use closer together. */
 export const nodeResourcesBalancedAllocation: SchedulerPlugin = {
   name: 'NodeResourcesBalancedAllocation',
   scorerFor(pod) {
@@ -70,11 +96,10 @@ export const nodeResourcesBalancedAllocation: SchedulerPlugin = {
     return {
       weight: 1,
       score({ allocatable, requested }) {
-        const share = (want: number, used: number, total: number): number =>
-          total === 0 ? 1 : Math.min(1, (want + used) / total);
-        const cpu = share(asked.milliCpu, requested.milliCpu, allocatable.milliCpu);
-        const memory = share(asked.memoryBytes, requested.memoryBytes, allocatable.memoryBytes);
-        return Math.floor((1 - Math.abs(cpu - memory) / 2) * MAX_SCORE);
+        const { milliCpu, memoryBytes } = requested;
+        const without = balance(milliCpu, memoryBytes, allocatable);
+        const withPod = balance(milliCpu + asked.milliCpu, memoryBytes + asked.memoryBytes, allocatable);
+        return MAX_SCORE / 2 + Math.trunc((MAX_SCORE / 2 + withPod - without) / 2);
       },
     };
   },

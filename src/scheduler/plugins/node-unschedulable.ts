@@ -9,7 +9,7 @@ export const nodeUnschedulable: SchedulerPlugin = {
   name: 'NodeUnschedulable',
   filterFor(pod) {
     if (tolerates(pod.spec.tolerations ?? [], CORDON_TAINT)) return undefined;
-    return (node) => (node.node.spec.unschedulable === true ? REJECTION : undefined);
+    return { check: ({ node }) => (node.spec.unschedulable === true ? REJECTION : undefined) };
   },
   mayHelp: (event) =>
     event.type === 'node-added' ||
