@@ -3,9 +3,11 @@
  * become a tunnel through which both sides speak whatever they agreed on.
  */
 import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
+import type { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { StatusError } from '#machinery';
 import type { ConnectRequest } from '../serving/connector.ts';
+import { HtmlLinkRewriter, type ProxiedPlace, proxiedLink } from './link-rewriting.ts';
 
 export interface ForwardTarget {
   readonly scheme: 'http' | 'https';
@@ -15,8 +17,8 @@ export interface ForwardTarget {
   readonly path: string;
   /** Client certificate and trust for https; nothing is verified when absent. */
   readonly tls?: { readonly ca: string; readonly cert: string; readonly key: string };
-  /** Rewrites a `Location` of the answer. */
-  readonly rewriteLocation?: (location: string) => string;
+  /** Rewrites the `Location` and, in HTML pages, the links of the answer. */
+  readonly place?: ProxiedPlace;
 }
 
 type Headers = Record<string, string | readonly string[]>;
@@ -91,11 +93,27 @@ async function forwardPlain(request: ConnectRequest, target: ForwardTarget): Pro
   const answer = await answered;
   const headers = forwardedHeaders(answer.headers);
   const { location } = answer.headers;
-  if (location !== undefined && target.rewriteLocation !== undefined) {
-    headers['location'] = target.rewriteLocation(location);
-  }
+  const { place } = target;
+  if (location !== undefined && place !== undefined) headers['location'] = proxiedLink(location, place);
+  const steps = place === undefined ? [] : await pageSteps(answer, place);
+  if (steps.length > 0) delete headers['content-length'];
   // A broken answer breaks ours: there is nobody left to tell.
-  await pipeline(answer, request.respond(answer.statusCode ?? 502, headers)).catch(() => undefined);
+  await pipeline([answer, ...steps, request.respond(answer.statusCode ?? 502, headers)]).catch(
+    () => undefined,
+  );
+}
+
+/** What an HTML page passes through; nothing for other answers and for encodings that we cannot look into. */
+async function pageSteps(answer: IncomingMessage, place: ProxiedPlace): Promise<readonly Transform[]> {
+  if (!/^text\/html\b/i.test(answer.headers['content-type'] ?? '')) return [];
+  const links = new HtmlLinkRewriter(place);
+  const encoding = answer.headers['content-encoding'] ?? '';
+  if (encoding === '') return [links];
+  if (encoding !== 'gzip' && encoding !== 'deflate') return [];
+  const { createDeflate, createGunzip, createGzip, createInflate } = await import('node:zlib');
+  return encoding === 'gzip'
+    ? [createGunzip(), links, createGzip()]
+    : [createInflate(), links, createDeflate()];
 }
 
 async function forwardUpgrade(

@@ -39,16 +39,12 @@ function proxy(request: ConnectRequest, destination: Destination): Promise<void>
   return forward(request, {
     ...destination,
     path: `${trailingPath === '' ? '/' : trailingPath}${query === '' ? '' : `?${query}`}`,
-    rewriteLocation: (location) => rewrite(location, destination, prefix),
+    place: {
+      host: `${destination.host}:${destination.port}`,
+      requestHost: String(request.headers[':authority'] ?? request.headers['host'] ?? ''),
+      prefix,
+    },
   });
-}
-
-/** A redirect to the destination itself stays inside the proxy; others are left alone. */
-function rewrite(location: string, { scheme, host, port }: Destination, prefix: string): string {
-  const base = `${scheme}://${host}:${port}`;
-  const url = URL.parse(location, base);
-  if (url === null || url.host !== new URL(base).host) return location;
-  return `${prefix}${url.pathname}${url.search}${url.hash}`;
 }
 
 function podDestination(reader: CacheReader, request: ConnectRequest): Destination {

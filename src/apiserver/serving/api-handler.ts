@@ -145,7 +145,7 @@ export class ApiHandler {
     const connector = this.#options.connects.find(target);
     if (connector !== undefined)
       return this.#options.connects.handle(context, verb, target, parsed.trailingPath, connector);
-    if (METHODS_NOT_ON_RESOURCES.has(context.exchange.method)) throw notAllowed();
+    if (verb === '' || METHODS_NOT_ON_RESOURCES.has(context.exchange.method)) throw notAllowed();
     if (verb === 'watch') return this.#options.resources.handle(context, verb, target);
     const limit = verb === 'get' || verb === 'list' ? this.#reading : this.#mutating;
     limit.enter();

@@ -16,6 +16,7 @@ function summary(parsed: RequestPath): string {
 const rows: readonly Row[] = [
   ['GET', '/api/v1/pods', false, 'list /v1 pods - - -'],
   ['GET', '/api/v1/pods', true, 'watch /v1 pods - - -'],
+  ['POST', '/api/v1/pods', true, 'create /v1 pods - - -'],
   ['GET', '/api/v1/watch/pods', false, 'watch /v1 pods - - -'],
   ['GET', '/api/v1/watch/namespaces/a/pods/x', false, 'watch /v1 pods a x -'],
   ['GET', '/api/v1/namespaces/a/pods/x', true, 'get /v1 pods a x -'],
@@ -45,7 +46,8 @@ const rows: readonly Row[] = [
   ['GET', '/apis/apps/v1', false, 'get /apis/apps/v1'],
   ['GET', '/api/v1/', false, 'get /api/v1/'],
   ['GET', '/healthz/ping', false, 'get /healthz/ping'],
-  ['OPTIONS', '/api/v1/pods', false, 'options /api/v1/pods'],
+  ['OPTIONS', '/api/v1/namespaces/a/pods/x/proxy/b', false, ' /v1 pods/proxy a x /b'],
+  ['OPTIONS', '/healthz', false, 'options /healthz'],
 ];
 
 test('a path names a resource and a verb as upstream reads it', () => {

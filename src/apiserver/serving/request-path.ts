@@ -18,7 +18,8 @@ export type ApiVerb =
 export type RequestPath =
   | {
       readonly isResource: true;
-      readonly verb: ApiVerb;
+      /** '' for OPTIONS, which only what is connected to knows: no role but one for every verb allows it. */
+      readonly verb: ApiVerb | '';
       readonly target: ResourceTarget;
       /** Behind the subresource, with its slash: what a proxy forwards. */
       readonly trailingPath: string;
@@ -28,7 +29,8 @@ export type RequestPath =
 /** Subresources of a namespace itself; anything else behind its name is a resource in it. */
 const NAMESPACE_SUBRESOURCES = new Set(['status', 'finalize']);
 
-const METHOD_VERBS: Readonly<Record<string, ApiVerb>> = {
+const METHOD_VERBS: Readonly<Record<string, ApiVerb | ''>> = {
+  OPTIONS: '',
   POST: 'create',
   GET: 'get',
   HEAD: 'get',
@@ -37,7 +39,26 @@ const METHOD_VERBS: Readonly<Record<string, ApiVerb>> = {
   DELETE: 'delete',
 };
 
+/** Paths remembered: clients come back to few. When full, all are forgotten. */
+const MAX_REMEMBERED_PATHS = 2048;
+/** Longer ones are names of single objects, or nonsense. */
+const MAX_REMEMBERED_LENGTH = 256;
+const remembered = new Map<string, RequestPath>();
+
 export function parseRequestPath(method: string, path: string, isWatch: boolean): RequestPath {
+  if (path.length > MAX_REMEMBERED_LENGTH) return parse(method, path, isWatch);
+  // No method has a question mark or a space in it.
+  const key = `${method}${isWatch ? '?' : ' '}${path}`;
+  let parsed = remembered.get(key);
+  if (parsed === undefined) {
+    parsed = parse(method, path, isWatch);
+    if (remembered.size >= MAX_REMEMBERED_PATHS) remembered.clear();
+    remembered.set(key, parsed);
+  }
+  return parsed;
+}
+
+function parse(method: string, path: string, isWatch: boolean): RequestPath {
   const verb = METHOD_VERBS[method];
   const plain: RequestPath = { isResource: false, verb: method.toLowerCase(), path };
   if (verb === undefined || (!path.startsWith('/api/') && !path.startsWith('/apis/'))) return plain;
@@ -92,7 +113,12 @@ const trailingOf = (parts: readonly string[], isPresent: boolean): string =>
   isPresent ? `/${parts.join('/')}` : '';
 
 /** `?watch=1` only makes a list a watch; `/watch/` in the path also does so with a name. */
-function precise(verb: ApiVerb, target: ResourceTarget, isWatch: boolean, isWatchPath: boolean): ApiVerb {
+function precise<Verb extends ApiVerb | ''>(
+  verb: Verb,
+  target: ResourceTarget,
+  isWatch: boolean,
+  isWatchPath: boolean,
+): Verb | ApiVerb {
   if (verb === 'get' && (isWatchPath || (isWatch && target.name === undefined))) return 'watch';
   if (target.name !== undefined) return verb;
   if (verb === 'get') return 'list';
