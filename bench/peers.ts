@@ -7,7 +7,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { type ClusterPki, compileCacheFolder, createPki, layoutOf, processScript } from '#launcher';
+import { type ClusterPki, compileCacheFolder, createPki, layoutOf, processArguments } from '#launcher';
 import { systemClock, systemRandom } from '#platform/node';
 import { ensureProgram } from '../test/upstream/build.ts';
 import { writePkiFolder } from './pki-folder.ts';
@@ -187,12 +187,7 @@ export async function startK8ts(): Promise<Peer> {
     NODE_EXTRA_CA_CERTS: undefined,
   };
   const startedAt = performance.now();
-  group.start(
-    process.execPath,
-    ['--disable-warning=ExperimentalWarning', processScript('server'), input],
-    join(folder, 'server.log'),
-    env,
-  );
+  group.start(process.execPath, [...processArguments('server'), input], join(folder, 'server.log'), env);
   return peer('k8ts', port, pki, await awaitReady('k8ts', port, pki, group, startedAt), group, folder);
 }
 

@@ -30,7 +30,7 @@ export { type ClusterLayout, ClusterNameError, layoutOf } from './layout.ts';
 export { nodeFolders, type NodeFolders } from './node-folders.ts';
 export { NODE_NETWORK_USER, type NodePki, readNodePki } from './node-pki.ts';
 export { type ClusterPki, createPki, readPki } from './pki.ts';
-export { compileCacheFolder, processScript } from './process-script.ts';
+export { compileCacheFolder, processArguments } from './process-script.ts';
 export {
   isAlive,
   type ProcessRecord,

@@ -31,7 +31,7 @@ import {
   readProcessRecord,
   readProcessRecords,
 } from './process-record.ts';
-import { compileCacheFolder, processScript } from './process-script.ts';
+import { compileCacheFolder, processArguments } from './process-script.ts';
 
 /** What a process of the cluster is given: a file of this, named by its first argument. */
 export interface ProcessInput {
@@ -189,8 +189,7 @@ async function setUpNetwork(layout: ClusterLayout, config: ClusterConfig): Promi
 export function startProcess(role: string, layout: ClusterLayout, inputFile: string): Promise<void> {
   const logFile = `${layout.logs}/${role}.log`;
   const log = openSync(logFile, 'a');
-  const args = ['--disable-warning=ExperimentalWarning', processScript(role), inputFile];
-  const child = spawn(process.execPath, args, {
+  const child = spawn(process.execPath, [...processArguments(role), inputFile], {
     detached: true,
     stdio: ['ignore', log, log, 'ipc'],
     cwd: '/',

@@ -27,8 +27,21 @@ export function isFresh(bundle: string, inputs: string): boolean {
 export const hasFreshBundles = (): boolean =>
   PROCESS_ROLES.every((role) => isFresh(bundled(role), BUNDLE_INPUTS));
 
-export const processScript = (role: string): string =>
-  isFresh(bundled(role), BUNDLE_INPUTS) ? bundled(role) : fileOf(`src/cluster/${role}-process.ts`);
+/**
+ * The heap's young generation in MiB. The server makes much that lives long right at its start, which a generation that
+ * begins at 1 MiB copies over and over: 100 ms of the start. Under load the larger one lets requests die young.
+ */
+const HEAP_FLAGS: Readonly<Record<string, readonly string[]>> = {
+  server: ['--min-semi-space-size=8', '--max-semi-space-size=32'],
+};
+
+/** What Node is started with for this process; its own arguments follow. */
+export function processArguments(role: string): readonly string[] {
+  const script = isFresh(bundled(role), BUNDLE_INPUTS)
+    ? bundled(role)
+    : fileOf(`src/cluster/${role}-process.ts`);
+  return ['--disable-warning=ExperimentalWarning', ...(HEAP_FLAGS[role] ?? []), script];
+}
 
 /**
  * Where compiled code is kept from start to start: beside the code it was compiled from, so that a new cluster does
