@@ -10,31 +10,22 @@ import { join } from 'node:path';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** Debian package → a program, or a library, by which its presence is seen. */
-const RUN_PACKAGES = {
-  runc: 'runc',
-  conmon: 'conmon',
-  nftables: 'nft',
-  iproute2: 'ip',
-  'busybox-static': 'busybox',
-  'util-linux': 'nsenter',
+/** Debian packages that bring what real containers need. */
+const RUN_PACKAGES = [
+  'runc',
+  'conmon',
+  'nftables',
+  'iproute2',
+  'busybox-static',
+  'util-linux',
   // The sample application's second language.
-  python3: 'python3',
+  'python3',
   // Node 26 is linked against it.
-  libatomic1: 'libatomic.so.1',
-};
-const TEST_PACKAGES = { 'etcd-server': 'etcd', curl: 'curl' };
-const SEARCH = [
-  ...(process.env.PATH ?? '').split(':'),
-  '/usr/local/sbin',
-  '/usr/sbin',
-  '/sbin',
-  '/usr/lib/x86_64-linux-gnu',
-  '/usr/lib/aarch64-linux-gnu',
-  '/lib/x86_64-linux-gnu',
+  'libatomic1',
 ];
+const TEST_PACKAGES = ['etcd-server', 'curl'];
 
-const hasProgram = (name) => SEARCH.some((folder) => existsSync(join(folder, name)));
+const hasProgram = (name) => (process.env.PATH ?? '').split(':').some((folder) => existsSync(join(folder, name)));
 
 function step(text, work) {
   const started = Date.now();
@@ -58,12 +49,13 @@ function run(program, args, options = {}) {
   }
 }
 
-/** Programs of the host that are missing, as Debian package names. */
-export function missingHostPackages({ forTests = false } = {}) {
-  const wanted = { ...RUN_PACKAGES, ...(forTests ? TEST_PACKAGES : {}) };
-  return Object.entries(wanted)
-    .filter(([, program]) => !hasProgram(program))
-    .map(([name]) => name);
+/** Those of the packages that are not installed. */
+function missingHostPackages({ forTests = false } = {}) {
+  const wanted = [...RUN_PACKAGES, ...(forTests ? TEST_PACKAGES : [])];
+  const query = ['-W', '-f', '${Package} ${db:Status-Status}\\n', ...wanted];
+  const { stdout } = spawnSync('dpkg-query', query, { encoding: 'utf8' });
+  const installed = new Set((stdout ?? '').split('\n').filter((line) => line.endsWith(' installed')));
+  return wanted.filter((name) => !installed.has(`${name} installed`));
 }
 
 /** Installs what is missing where that is possible; elsewhere k8ts itself says what it goes without. */
