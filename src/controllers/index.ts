@@ -1,4 +1,10 @@
 /** The controllers of the cluster, each in its folder, on one frame. */
+import {
+  certificateApprovingController,
+  certificateCleanerController,
+  certificateSigningController,
+  type SigningAuthority,
+} from './certificates/index.ts';
 import { clusterRoleAggregationController } from './clusterroleaggregation/index.ts';
 import { cronJobController } from './cronjob/index.ts';
 import { daemonSetController } from './daemonset/index.ts';
@@ -35,6 +41,8 @@ export type { ControllerHost, RunningControllers } from './frame/run-controllers
 export interface ControllerSetOptions extends NodeLifecycleOptions, PodCollectorOptions {
   /** Published into every namespace. Absent: not published. */
   readonly rootCaPem?: string;
+  /** Signs approved certificate requests. Absent: somebody else does. */
+  readonly signingAuthority?: SigningAuthority;
 }
 
 /** The controllers of a cluster, as upstream's controller manager runs them by default. */
@@ -57,6 +65,11 @@ export function builtinControllers(options: ControllerSetOptions = {}): readonly
     disruptionController,
     clusterRoleAggregationController,
     resourceQuotaController,
+    certificateApprovingController,
+    ...(options.signingAuthority === undefined
+      ? []
+      : [certificateSigningController(options.signingAuthority)]),
+    certificateCleanerController,
     nodeLifecycleController(options),
     taintEvictionController,
     podGarbageCollector(options),

@@ -1,0 +1,6 @@
+export {
+  certificateApprovingController,
+  certificateCleanerController,
+  certificateSigningController,
+  type SigningAuthority,
+} from './certificate-controllers.ts';
