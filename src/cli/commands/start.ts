@@ -102,25 +102,26 @@ export function describeStart({ layout, url }: StartResult, kubectl: string): st
     url === undefined
       ? 'The sample application runs on simulated nodes: its pods say they run, nothing is served.'
       : `The sample application is served at ${url}`;
-  const say = (command: string, what: string): string => `  ${command.padEnd(58)} ${what}`;
+  const hints: readonly (readonly [command: string, what: string])[] = [
+    [`${kubectl} get pods -o wide`, 'what runs'],
+    ...(url === undefined ? [] : [[`curl ${url}`, 'ask the shop'] as const]),
+    [`${kubectl} scale deployment catalog --replicas 5`, 'more of it'],
+    ...(url === undefined
+      ? []
+      : [
+          [`${kubectl} logs -f deployment/front`, 'what it prints'] as const,
+          [`${kubectl} exec -it deployment/catalog -- sh`, 'look inside'] as const,
+        ]),
+    [`${kubectl} describe pod -l app=front`, 'what happened to it'],
+    ['node bin/k8ts.mjs status', 'processes, nodes, data'],
+    ['node bin/k8ts.mjs down', 'stop; --purge removes the data too'],
+  ];
+  const width = Math.max(...hints.map(([command]) => command.length));
   return `
 ${served}
 
 Try next:
-${[
-  say(`${kubectl} get pods -o wide`, 'what runs'),
-  ...(url === undefined ? [] : [say(`curl ${url}`, 'ask the shop')]),
-  say(`${kubectl} scale deployment catalog --replicas 5`, 'more of it'),
-  ...(url === undefined
-    ? []
-    : [
-        say(`${kubectl} logs -f deployment/front`, 'what it prints'),
-        say(`${kubectl} exec -it deployment/catalog -- sh`, 'look inside'),
-      ]),
-  say(`${kubectl} describe pod -l app=front`, 'what happened to it'),
-  say('node bin/k8ts.mjs status', 'processes, nodes, data'),
-  say('node bin/k8ts.mjs down', 'stop; --purge removes the data too'),
-].join('\n')}
+${hints.map(([command, what]) => `  ${command.padEnd(width)}  ${what}`).join('\n')}
 
 kubectl uses context ${layout.name}; a kubeconfig of its own is ${layout.kubeconfig}
 `;
