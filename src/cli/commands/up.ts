@@ -123,7 +123,9 @@ export async function up(options: UpCommandOptions, progress: Progress): Promise
 
 export function describeUp({ config, layout, kubeconfig, startedAnything }: UpResult): string {
   const nodes =
-    config.mode === 'real' ? 'one node with real containers' : `${config.nodes.length} simulated nodes`;
+    config.mode === 'real'
+      ? 'one node with real containers'
+      : `${config.nodes.length} simulated ${config.nodes.length === 1 ? 'node' : 'nodes'}`;
   return [
     `Cluster ${layout.name} ${startedAnything ? 'is up' : 'was up already'}: ${serverUrl(config)}, ${nodes}.`,
     kubeconfig === undefined
