@@ -8,6 +8,7 @@ import { pipeline } from 'node:stream/promises';
 import { StatusError } from '#machinery';
 import type { ConnectRequest } from '../serving/connector.ts';
 import { HtmlLinkRewriter, type ProxiedPlace, proxiedLink } from './link-rewriting.ts';
+import { asksForWebSocket, openWebSocketOutput } from './websocket-output.ts';
 
 export interface ForwardTarget {
   readonly scheme: 'http' | 'https';
@@ -83,12 +84,31 @@ export async function forward(request: ConnectRequest, target: ForwardTarget): P
   else await forwardPlain(request, target);
 }
 
-async function forwardPlain(request: ConnectRequest, target: ForwardTarget): Promise<void> {
-  const outgoing = await send(target, optionsOf(target, request, forwardedHeaders(request.headers)));
-  const answered = new Promise<IncomingMessage>((resolve, reject) => {
+/** Like `forward`, for answers that a client may also read as WebSocket messages. */
+export async function forwardOutput(request: ConnectRequest, target: ForwardTarget): Promise<void> {
+  if (!asksForWebSocket(request)) return forwardPlain(request, target);
+  const outgoing = await send(target, optionsOf(target, request, {}));
+  const answered = responseOf(outgoing, target);
+  outgoing.end();
+  const answer = await answered;
+  if (answer.statusCode === 200) {
+    return pipeline(answer, openWebSocketOutput(request)).catch(() => undefined);
+  }
+  const { socket } = request.upgrade ?? {};
+  socket?.write(statusLine(answer));
+  if (socket !== undefined) await pipeline(answer, socket).catch(() => undefined);
+}
+
+function responseOf(outgoing: ClientRequest, target: ForwardTarget): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
     outgoing.once('response', resolve);
     outgoing.once('error', (error) => reject(unreachable(target, error)));
   });
+}
+
+async function forwardPlain(request: ConnectRequest, target: ForwardTarget): Promise<void> {
+  const outgoing = await send(target, optionsOf(target, request, forwardedHeaders(request.headers)));
+  const answered = responseOf(outgoing, target);
   request.body.pipe(outgoing);
   const answer = await answered;
   const headers = forwardedHeaders(answer.headers);

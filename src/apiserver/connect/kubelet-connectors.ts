@@ -2,8 +2,9 @@
 import { badRequest } from '#machinery';
 import type { CacheReader } from '../reader.ts';
 import type { Connector, ConnectRequest } from '../serving/connector.ts';
-import { forward, type ForwardTarget } from './forward.ts';
+import { forward, forwardOutput, type ForwardTarget } from './forward.ts';
 import { chooseContainer, findPod, type KubeletAddress, kubeletOf } from './pod-lookup.ts';
+import { asksForWebSocket, openWebSocketOutput } from './websocket-output.ts';
 
 export interface KubeletClientOptions {
   readonly reader: CacheReader;
@@ -79,7 +80,10 @@ export function kubeletConnectors({ reader, tls }: KubeletClientOptions): readon
         const { nodeName = '' } = pod.spec;
         if (nodeName === '') {
           // Nothing has been written yet.
-          request.respond(200, { 'content-type': 'text/plain' }).end();
+          const output = asksForWebSocket(request)
+            ? openWebSocketOutput(request)
+            : request.respond(200, { 'content-type': 'text/plain' });
+          output.end();
           return;
         }
         const query = new URLSearchParams();
@@ -88,7 +92,7 @@ export function kubeletConnectors({ reader, tls }: KubeletClientOptions): readon
           if (value !== null) query.set(parameter, value);
         }
         const path = `/containerLogs/${segment(namespace)}/${segment(name)}/${segment(container)}`;
-        await forward(request, to(kubeletOf(reader, nodeName), withQuery(path, query)));
+        await forwardOutput(request, to(kubeletOf(reader, nodeName), withQuery(path, query)));
       },
     },
     {
