@@ -123,7 +123,9 @@ function fillSystem(root: string): void {
 const busyboxSystem: LayerRecipe = {
   name: 'busybox',
   fill(root) {
-    unpack(root, ['busybox', 'libc-bin']);
+    unpack(root, ['busybox', 'libc-bin', 'bash']);
+    // The busybox of upstream's image passes variables like `data-1` on to children; Debian's shell drops them.
+    symlinkSync('bash', join(root, 'bin/sh'));
     fillSystem(root);
   },
 };
@@ -280,8 +282,12 @@ function makeLayer(recipe: LayerRecipe, work: string): { readonly file: string; 
 
 /** Makes the archive of all images unless it is there; one `docker load` archive, so any engine can take it. */
 export function conformanceImages(): string {
-  const archive = join(cache, 'images.tar');
+  // Other recipes make other images.
+  const recipes = sha256(readFileSync(new URL(import.meta.url))).slice(0, 12);
+  const archive = join(cache, `images-${recipes}.tar`);
   if (existsSync(archive)) return archive;
+  mkdirSync(cache, { recursive: true });
+  for (const old of readdirSync(cache).filter((name) => name.endsWith('.tar'))) rmSync(join(cache, old));
   const work = join(cache, 'work');
   rmSync(work, { recursive: true, force: true });
   mkdirSync(work, { recursive: true });

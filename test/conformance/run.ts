@@ -37,7 +37,7 @@ import {
 } from './report.ts';
 
 /** A batch that takes longer is ended; what it has not finished has failed. */
-const BATCH_MINUTES = 12;
+const BATCH_MINUTES = 30;
 
 const { values } = parseArgs({
   options: {
