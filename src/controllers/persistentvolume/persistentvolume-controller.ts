@@ -94,11 +94,14 @@ class VolumeLoop {
   /** Claims that wait for something like this volume. */
   #enqueueWaiting(volume?: Volume): void {
     const { claimRef } = volume?.spec ?? {};
-    if (claimRef !== undefined) this.#context.queue.add(`${claimRef.namespace}/${claimRef.name}`);
+    if (claimRef !== undefined) {
+      this.#context.queue.add(`${claimRef.namespace}/${claimRef.name}`);
+      return;
+    }
     for (const claim of this.claims.list()) {
       const { volumeName = '' } = claim.spec;
       const isNamed = volume !== undefined && volumeName === volume.metadata.name;
-      const isFree = claimRef === undefined && volumeName === '' && !hasAnnotation(claim, BIND_COMPLETED);
+      const isFree = volumeName === '' && !hasAnnotation(claim, BIND_COMPLETED);
       if (isNamed || isFree) this.#context.queue.add(objectKey(claim));
     }
   }

@@ -12,18 +12,24 @@ export interface CountedResource {
 const idOf = ({ group, resource }: Pick<ServedResource, 'group' | 'resource'>): string =>
   `${group}/${resource}`;
 
+export interface CountedResourcesOptions {
+  /** Whether anything in the namespace is counted at all. */
+  readonly isCounted: (namespace: string) => boolean;
+  /** Something was given back in a namespace, or counts differently now. */
+  readonly onChange: (namespace: string) => void;
+}
+
 /** Caches of what quotas count: opened when the first quota names a resource, and no earlier. */
 export class CountedResources {
   readonly served: ServedResources;
   readonly #context: ControllerContext;
-  readonly #onChange: (namespace: string) => void;
+  readonly #options: CountedResourcesOptions;
   readonly #open = new Map<string, CountedResource & { readonly close: () => void }>();
   readonly #removeHandler: () => void;
 
-  /** `onChange` is called when something was given back in a namespace, or counts differently now. */
-  constructor(context: ControllerContext, onChange: (namespace: string) => void) {
+  constructor(context: ControllerContext, options: CountedResourcesOptions) {
     this.#context = context;
-    this.#onChange = onChange;
+    this.#options = options;
     this.served = new ServedResources(context.informers);
     this.#removeHandler = this.served.definitions.addHandler({
       onDelete: (definition) => {
@@ -57,11 +63,13 @@ export class CountedResources {
     if (known !== undefined) return known;
     const own = this.#isCustom(resource) ? this.#ownInformer(resource) : undefined;
     const informer = own ?? this.#context.informers.for(resource);
-    const tell = ({ metadata }: KubeObject): void => this.#onChange(metadata.namespace ?? '');
+    const { isCounted, onChange } = this.#options;
+    const tell = ({ metadata }: KubeObject): void => onChange(metadata.namespace ?? '');
     const remove = informer.addHandler({
       onDelete: tell,
       // What is created was counted when it was admitted.
       onUpdate: (object, old) => {
+        if (!isCounted(object.metadata.namespace ?? '')) return;
         const now = this.#context.clock.now();
         if (!deepEqual(amounts(evaluator, object, now), amounts(evaluator, old, now))) tell(object);
       },

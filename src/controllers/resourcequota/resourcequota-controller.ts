@@ -46,8 +46,11 @@ class QuotaLoop {
     this.#context = context;
     const { informers, queue } = context;
     this.quotas = informers.for(resources.resourceQuotas);
-    this.counted = new CountedResources(context, (namespace) => {
-      for (const quota of this.quotas.list(namespace)) queue.addAfter(objectKey(quota), BATCH_MS);
+    this.counted = new CountedResources(context, {
+      isCounted: (namespace) => this.quotas.list(namespace).length > 0,
+      onChange: (namespace) => {
+        for (const quota of this.quotas.list(namespace)) queue.addAfter(objectKey(quota), BATCH_MS);
+      },
     });
     const enqueue = (quota: Quota): void => queue.add(objectKey(quota));
     this.#removeHandler = this.quotas.addHandler({
