@@ -283,8 +283,8 @@ function makeLayer(recipe: LayerRecipe, work: string): { readonly file: string; 
 /** Makes the archive of all images unless it is there; one `docker load` archive, so any engine can take it. */
 export function conformanceImages(): string {
   // Other recipes make other images.
-  const recipes = sha256(readFileSync(new URL(import.meta.url))).slice(0, 12);
-  const archive = join(cache, `images-${recipes}.tar`);
+  const version = sha256(readFileSync(new URL(import.meta.url))).slice(0, 12);
+  const archive = join(cache, `images-${version}.tar`);
   if (existsSync(archive)) return archive;
   mkdirSync(cache, { recursive: true });
   for (const old of readdirSync(cache).filter((name) => name.endsWith('.tar'))) rmSync(join(cache, old));
