@@ -42,6 +42,10 @@ export async function runProcess(
   };
   process.on('uncaughtException', (error) => logger.error({ err: error }, 'uncaught exception'));
   process.on('unhandledRejection', (error) => logger.error({ err: error }, 'unhandled rejection'));
+  // Whatever ends the process, its log says that it did not vanish.
+  process.on('exit', (code) => {
+    if (code !== 0) logger.error({ code }, 'ended');
+  });
   let running: RunningProcess;
   try {
     const input = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as ProcessInput;
@@ -59,7 +63,7 @@ export async function runProcess(
       logger.info({}, 'stopping');
       await running.stop();
       removeProcessRecord(layout.run, role);
-    });
+    }, logger);
   } catch (error) {
     logger.error({ err: error }, 'could not start');
     tell({ type: 'failed', message: error instanceof Error ? error.message : String(error) });
@@ -71,16 +75,17 @@ export async function runProcess(
   setTimeout(flushCompileCache, FLUSH_COMPILE_CACHE_MS).unref();
 }
 
-function onStopSignal(stop: () => Promise<void>): void {
+function onStopSignal(stop: () => Promise<void>, logger: Logger): void {
   let stopping = false;
   const handle = (): void => {
     if (stopping) return;
     stopping = true;
-    setTimeout(() => process.exit(1), STOP_MS).unref();
-    void stop().then(
-      () => process.exit(0),
-      () => process.exit(1),
-    );
+    const endUnorderly = (error: unknown): void => {
+      logger.error({ err: error }, 'could not stop in an orderly way');
+      process.exit(1);
+    };
+    setTimeout(() => endUnorderly(new Error(`not stopped after ${STOP_MS} ms`)), STOP_MS).unref();
+    void stop().then(() => process.exit(0), endUnorderly);
   };
   process.on('SIGTERM', handle);
   process.on('SIGINT', handle);

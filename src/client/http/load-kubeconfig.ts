@@ -1,4 +1,4 @@
-import { parse } from 'yaml';
+import { parseYaml } from '#machinery';
 import type { HttpEndpointOptions } from './http-endpoint.ts';
 
 /** What a kubeconfig says about how to reach and sign in to the cluster of its current context. */
@@ -34,7 +34,7 @@ interface File {
  * @throws KubeconfigError
  */
 export function loadKubeconfig(text: string, options: { readonly context?: string } = {}): KubeconfigAccess {
-  const file = parse(text) as File | null;
+  const file = parseYaml(text).value as File | null;
   const contextName = options.context ?? file?.['current-context'] ?? '';
   const context = named(file?.contexts, contextName, 'context').context ?? {};
   const cluster = named(file?.clusters, context.cluster ?? '', 'cluster').cluster ?? {};
