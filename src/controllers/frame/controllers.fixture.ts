@@ -2,7 +2,7 @@
 import type { coreV1, Draft } from '#api';
 import { type Client, resources } from '#client';
 import { silentLogger } from '#platform';
-import { type ApiFixture, startApiFixture, type VirtualClock } from '#testing';
+import { type ApiFixture, type ApiFixtureOptions, startApiFixture, type VirtualClock } from '#testing';
 import type { Controller } from './controller.ts';
 import { runControllers } from './run-controllers.ts';
 
@@ -34,8 +34,9 @@ const DEFAULT_NODE = 'node-1';
 
 export async function startControllersFixture(
   controllers: readonly Controller[],
+  options: ApiFixtureOptions = {},
 ): Promise<ControllersFixture> {
-  const api = await startApiFixture();
+  const api = await startApiFixture(options);
   const { client, clock, random, informers } = api;
   const namespaces = client.resource(resources.namespaces);
   await namespaces.create({ metadata: { name: NAMESPACE }, spec: {} }).catch(() => undefined);
