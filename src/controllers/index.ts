@@ -13,6 +13,7 @@ import { disruptionController } from './disruption/index.ts';
 import { endpointsController } from './endpoints/index.ts';
 import { endpointSliceController } from './endpointslice/index.ts';
 import { endpointSliceMirroringController } from './endpointslicemirroring/index.ts';
+import { ephemeralVolumeController } from './ephemeralvolume/index.ts';
 import type { Controller } from './frame/controller.ts';
 import { type ControllerHost, type RunningControllers, runControllers } from './frame/run-controllers.ts';
 import { garbageCollector } from './garbagecollector/index.ts';
@@ -75,6 +76,7 @@ export function builtinControllers(options: ControllerSetOptions = {}): readonly
     podGarbageCollector(options),
     ttlAfterFinishedController,
     persistentVolumeController,
+    ephemeralVolumeController,
     claimProtectionController,
     volumeProtectionController,
     attributesClassProtectionController,
