@@ -3,13 +3,12 @@
  * most clients speak JSON and protobuf. Synchronously, because decoding is.
  */
 import { createRequire } from 'node:module';
-
-type YamlLibrary = typeof import('yaml');
+import type * as YamlLibrary from 'yaml';
 
 const require = createRequire(import.meta.url);
-let loaded: YamlLibrary | undefined;
+let loaded: typeof YamlLibrary | undefined;
 
-export function yamlLibrary(): YamlLibrary {
-  loaded ??= require('yaml') as YamlLibrary;
+export function yamlLibrary(): typeof YamlLibrary {
+  loaded ??= require('yaml') as typeof YamlLibrary;
   return loaded;
 }

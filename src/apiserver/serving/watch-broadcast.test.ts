@@ -81,6 +81,33 @@ test('changes that come while the initial state is being sent are not left lying
   assert.equal(output.written.join(''), 'ADDED old;ADDED a;ADDED b;');
 });
 
+test('a large state is encoded as the connection takes it, and what changes meanwhile comes behind it', async () => {
+  const large = 200_000;
+  const { group, join } = setUp(['a', 'b', 'c'].map((name) => changed(name.repeat(large), 1)));
+  const { output, stream } = join();
+  await turn();
+  const shown = () => output.written.map((text) => text.replaceAll(/([a-z])\1+/g, '$1'));
+  assert.deepEqual(shown(), ['ADDED a;ADDED b;'], 'the third is not encoded yet');
+  group.deliver(changed('x', 2));
+  await turn();
+  await output.take();
+  assert.deepEqual(shown(), ['ADDED a;ADDED b;', 'ADDED c;']);
+  await output.take();
+  assert.deepEqual(shown(), ['ADDED a;ADDED b;', 'ADDED c;', 'ADDED x;']);
+  stream.end();
+});
+
+test('a watch that ends before its first state is shown says nothing that comes behind it', async () => {
+  const { group, join } = setUp(['a', 'b', 'c'].map((name) => changed(name.repeat(200_000), 1)));
+  const { output, stream } = join();
+  group.deliver(changed('x', 2));
+  await turn();
+  stream.end(Buffer.from('BOOKMARK;'));
+  await output.take();
+  assert.equal(output.written.length, 1);
+  assert.equal(output.writableFinished, true);
+});
+
 test('a slow watcher does not hold up the others, and is ended when it is too far behind', async () => {
   const { group, join } = setUp();
   const slow = join();

@@ -8,11 +8,13 @@
 import type { Writable } from 'node:stream';
 import type { Revision } from '#store';
 import type { CacheEvent, ChangeType, WatchEncoder } from '../watch-cache/cache-event.ts';
-import type { OpenedWatch } from '../watch-cache/open-watch.ts';
+import type { OpenedWatch, Shown } from '../watch-cache/open-watch.ts';
 import type { Watcher, WatcherGroup } from '../watch-cache/subscriptions.ts';
 
 /** Bytes that wait for the next flush of a broadcast; beyond it they go out without waiting. */
 const MAX_PENDING_BYTES = 256 * 1024;
+/** Of the state a watch begins with, so much is encoded at a time: a thousand watchers must not each hold all of it. */
+const FIRST_BYTES_AT_A_TIME = 256 * 1024;
 /** Bytes a connection may be behind. A slower one is ended; its client starts again from what it has seen. */
 export const MAX_BACKLOG_BYTES = 32 * 1024 * 1024;
 
@@ -25,6 +27,8 @@ export class WatchStream {
   #backlog: Buffer[] = [];
   #backlogBytes = 0;
   #onBacklogTaken: (() => void) | undefined;
+  /** What must be shown before the backlog, as far as it is not sent. */
+  #first: Iterator<Buffer> | undefined;
   #ended = false;
   lastRevision: Revision = 0;
 
@@ -42,38 +46,56 @@ export class WatchStream {
     return this.#ended;
   }
 
+  /** To be called before anything is written; `first` is read as the connection takes it. */
+  begin(first: Iterator<Buffer>): void {
+    this.#first = first;
+    this.#writeNext();
+  }
+
   /** `onTaken` is called when the connection has taken these bytes, or never will. */
   write(bytes: Buffer, onTaken?: () => void): void {
     if (this.#ended) return;
-    if (this.#writing) {
+    if (this.#writing || this.#first !== undefined) {
       this.#backlog.push(bytes);
       this.#onBacklogTaken = onTaken ?? this.#onBacklogTaken;
       this.#backlogBytes += bytes.length;
       if (this.#backlogBytes > MAX_BACKLOG_BYTES) this.end();
       return;
     }
-    this.#writing = true;
-    this.#output.write(bytes, () => {
-      this.#writing = false;
-      onTaken?.();
-      this.#writeBacklog();
-    });
+    this.#send(bytes, onTaken);
   }
 
-  /** Says goodbye with what is still waiting. Idempotent. */
+  /** Says goodbye with what is still waiting, unless that comes behind a beginning not shown yet. Idempotent. */
   end(last?: Buffer): void {
     if (this.#ended) return;
     if (last !== undefined) this.write(last);
     this.#ended = true;
-    const rest = this.#backlogBytes > MAX_BACKLOG_BYTES ? [] : this.#backlog;
+    const isCut = this.#first !== undefined || this.#backlogBytes > MAX_BACKLOG_BYTES;
+    const rest = isCut ? [] : this.#backlog;
+    this.#first = undefined;
     this.#backlog = [];
     if (!this.#output.destroyed) this.#output.end(rest.length === 0 ? undefined : Buffer.concat(rest));
     this.#onEnd();
     this.#onBacklogTaken?.();
   }
 
-  #writeBacklog(): void {
-    if (this.#ended || this.#backlog.length === 0) return;
+  #send(bytes: Buffer, onTaken?: () => void): void {
+    this.#writing = true;
+    this.#output.write(bytes, () => {
+      this.#writing = false;
+      onTaken?.();
+      this.#writeNext();
+    });
+  }
+
+  #writeNext(): void {
+    if (this.#ended) return;
+    if (this.#first !== undefined) {
+      const bytes = nextBytes(this.#first);
+      if (bytes !== undefined) return this.#send(bytes);
+      this.#first = undefined;
+    }
+    if (this.#backlog.length === 0) return;
     const bytes = this.#backlog.length === 1 ? this.#backlog[0] : Buffer.concat(this.#backlog);
     const onTaken = this.#onBacklogTaken;
     this.#backlog = [];
@@ -81,6 +103,18 @@ export class WatchStream {
     this.#onBacklogTaken = undefined;
     if (bytes !== undefined) this.write(bytes, onTaken);
   }
+}
+
+function nextBytes(source: Iterator<Buffer>): Buffer | undefined {
+  const parts: Buffer[] = [];
+  let length = 0;
+  while (length < FIRST_BYTES_AT_A_TIME) {
+    const { value, done } = source.next();
+    if (done === true) break;
+    parts.push(value);
+    length += value.length;
+  }
+  return parts.length > 1 ? Buffer.concat(parts, length) : parts[0];
 }
 
 class Broadcast implements Watcher {
@@ -159,15 +193,24 @@ class Broadcast implements Watcher {
   };
 }
 
+/** `initial`: last first, so that what has been sent can be let go. */
+function* firstBytes(
+  initial: Shown[],
+  initialEventsEnd: Revision | undefined,
+  encoder: WatchEncoder,
+): Generator<Buffer, void, void> {
+  for (let shown = initial.pop(); shown !== undefined; shown = initial.pop())
+    yield shown.event.bytes(encoder, shown.type);
+  if (initialEventsEnd !== undefined) yield encoder.bookmark(initialEventsEnd, true);
+}
+
 export class WatchBroadcasts {
   readonly #known = new WeakMap<WatcherGroup, Map<WatchEncoder, Broadcast>>();
 
   /** Shows the stream what it must see first and puts it among those that hear of changes. Returns the way out. */
   join(stream: WatchStream, opened: OpenedWatch, encoder: WatchEncoder): () => void {
-    const first = opened.initial.map(({ event, type }) => event.bytes(encoder, type));
-    if (opened.initialEventsEnd !== undefined) first.push(encoder.bookmark(opened.initialEventsEnd, true));
     stream.lastRevision = opened.revision;
-    if (first.length > 0) stream.write(first.length === 1 && first[0] ? first[0] : Buffer.concat(first));
+    stream.begin(firstBytes(opened.initial.toReversed(), opened.initialEventsEnd, encoder));
     const group = opened.group();
     const broadcast = this.#broadcast(group, encoder);
     broadcast.add(stream);
