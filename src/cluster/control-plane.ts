@@ -26,6 +26,8 @@ export interface ControlPlaneOptions {
   readonly serviceAccountKeyPem: string;
   /** PEM; published in every namespace as `kube-root-ca.crt`, and what client certificates are checked against. */
   readonly caPem: string;
+  /** PEM of that CA's key, for signing approved certificate requests. Absent: somebody else signs. */
+  readonly caKeyPem?: string;
   /** Issuer of service account tokens. Default `https://kubernetes.default.svc.cluster.local`. */
   readonly issuer?: string;
   readonly serviceCidr?: string;
@@ -77,7 +79,12 @@ export function startControlPlane(options: ControlPlaneOptions): ControlPlane {
     clock,
     random,
     logger,
-    options: { rootCaPem: options.caPem },
+    options: {
+      rootCaPem: options.caPem,
+      ...(options.caKeyPem === undefined
+        ? {}
+        : { signingAuthority: { certPem: options.caPem, keyPem: options.caKeyPem } }),
+    },
   });
 
   const schedulerClient = clientFor(componentUser('system:kube-scheduler'));

@@ -55,6 +55,7 @@ async function start(input: ProcessInput, logger: Logger): Promise<RunningProces
     logger,
     serviceAccountKeyPem: pki.serviceAccountKeyPem,
     caPem: pki.caPem,
+    caKeyPem: pki.caKeyPem,
     serviceCidr: config.serviceCidr,
     advertise: { address: isReal ? config.nodeIp : LOOPBACK, port: config.apiPort },
     requestHeader: { caPem: pki.frontProxyCaPem, allowedNames: ['front-proxy-client'] },
