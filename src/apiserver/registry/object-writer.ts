@@ -329,18 +329,20 @@ export class ObjectWriter {
   }
 
   async #mutate(attributes: Omit<AdmissionAttributes, 'object'>, object: KubeObject): Promise<KubeObject> {
-    let current = object;
+    let current = { ...attributes, object };
     for (const plugin of this.#options.admission()) {
-      if (plugin.mutate === undefined) continue;
-      const changed = plugin.mutate({ ...attributes, object: current });
-      current = (changed instanceof Promise ? await changed : changed) ?? current;
+      const answer = plugin.mutate?.(current);
+      const changed = answer instanceof Promise ? await answer : answer;
+      // Most plugins leave most objects alone.
+      if (changed !== undefined && changed !== current.object) current = { ...attributes, object: changed };
     }
-    return current;
+    return current.object;
   }
 
   async #validate(attributes: Omit<AdmissionAttributes, 'object'>, object: KubeObject): Promise<void> {
+    const whole = { ...attributes, object };
     for (const plugin of this.#options.admission()) {
-      const waiting = plugin.validate?.({ ...attributes, object });
+      const waiting = plugin.validate?.(whole);
       if (waiting !== undefined) await waiting;
     }
   }
