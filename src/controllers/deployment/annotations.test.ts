@@ -25,24 +25,32 @@ test('the newest set carries its own revision and the annotations of its Deploym
       'deployment.kubernetes.io/revision': '7',
     }),
     {},
-    8,
+    8n,
   );
   assert.deepEqual(notes, { team: 'a', 'deployment.kubernetes.io/revision': '8' });
 });
 
 test('a set that becomes the newest again remembers the revisions it had', () => {
-  const once = newSetAnnotations(deployment({}), { 'deployment.kubernetes.io/revision': '1' }, 3);
+  const once = newSetAnnotations(deployment({}), { 'deployment.kubernetes.io/revision': '1' }, 3n);
   assert.deepEqual(once, {
     'deployment.kubernetes.io/revision': '3',
     'deployment.kubernetes.io/revision-history': '1',
   });
-  const twice = newSetAnnotations(deployment({}), once, 5);
+  const twice = newSetAnnotations(deployment({}), once, 5n);
   assert.equal(twice['deployment.kubernetes.io/revision-history'], '1,3');
+});
+
+test('revisions beyond what a number can hold are counted exactly', () => {
+  const revision = '3546343826724305832';
+  const set = newSetAnnotations(deployment({}), {}, BigInt(revision) + 1n);
+  assert.equal(set['deployment.kubernetes.io/revision'], '3546343826724305833');
+  const kept = { 'deployment.kubernetes.io/revision': '3546343826724305833' };
+  assert.equal(newSetAnnotations(deployment({}), kept, BigInt(revision)), kept);
 });
 
 test('a revision never goes back, and nothing to change gives the same object', () => {
   const notes = { 'deployment.kubernetes.io/revision': '9' };
-  assert.equal(newSetAnnotations(deployment({}), notes, 3), notes);
+  assert.equal(newSetAnnotations(deployment({}), notes, 3n), notes);
 });
 
 test('the history drops its oldest revisions when it grows too long', () => {
@@ -50,7 +58,7 @@ test('the history drops its oldest revisions when it grows too long', () => {
   const next = newSetAnnotations(
     deployment({}),
     { 'deployment.kubernetes.io/revision': '1600', 'deployment.kubernetes.io/revision-history': long },
-    1601,
+    1601n,
   );
   const history = next['deployment.kubernetes.io/revision-history'] ?? '';
   assert.ok(history.length <= 2000);

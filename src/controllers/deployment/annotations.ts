@@ -50,10 +50,10 @@ function copied(deployment: appsV1.Deployment, to: Annotations): Annotations {
 }
 
 /** A set that becomes the newest again remembers under which numbers it was before. */
-function withRevision(annotations: Annotations, revision: number): Annotations {
+function withRevision(annotations: Annotations, revision: bigint): Annotations {
   const old = annotations[REVISION] ?? '';
   if (old !== '' && !/^-?\d+$/.test(old)) return annotations;
-  if (Number(old) >= revision) return annotations;
+  if (BigInt(old) >= revision) return annotations;
   const next = { ...annotations, [REVISION]: String(revision) };
   if (annotations[REVISION] === undefined) return next;
   const history = (annotations[REVISION_HISTORY] ?? '').split(',').filter((entry) => entry !== '');
@@ -66,7 +66,7 @@ function withRevision(annotations: Annotations, revision: number): Annotations {
 export function newSetAnnotations(
   deployment: appsV1.Deployment,
   set: Annotations,
-  revision: number,
+  revision: bigint,
 ): Annotations {
   return withRevision(copied(deployment, set), revision);
 }

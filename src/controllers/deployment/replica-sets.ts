@@ -45,19 +45,21 @@ export const newestFirst: Order = (a, b) => oldestFirst(b, a);
 export const largestNewestFirst: Order = (a, b) => sizeOf(b) - sizeOf(a) || newestFirst(a, b);
 export const largestOldestFirst: Order = (a, b) => sizeOf(b) - sizeOf(a) || oldestFirst(a, b);
 
-export function revisionOf(object: ReplicaSet): number | undefined {
+/** A 64-bit number, which not every JavaScript number can be. */
+export function revisionOf(object: ReplicaSet): bigint | undefined {
   const text = object.metadata.annotations?.[REVISION];
-  if (text === undefined) return 0;
-  return /^-?\d+$/.test(text) ? Number(text) : undefined;
+  if (text === undefined) return 0n;
+  return /^-?\d+$/.test(text) ? BigInt(text) : undefined;
 }
 
 export const lowestRevisionFirst: Order = (a, b) => {
   const [first, second] = [revisionOf(a), revisionOf(b)];
-  return first === undefined || second === undefined || first === second ? oldestFirst(a, b) : first - second;
+  if (first === undefined || second === undefined || first === second) return oldestFirst(a, b);
+  return first < second ? -1 : 1;
 };
 
-export const maxRevision = (sets: readonly ReplicaSet[]): number =>
-  Math.max(0, ...sets.map((set) => revisionOf(set) ?? 0));
+export const maxRevision = (sets: readonly ReplicaSet[]): bigint =>
+  sets.map((set) => revisionOf(set) ?? 0n).reduce((max, revision) => (revision > max ? revision : max), 0n);
 
 /** The set of the deployment's present template; of several the oldest. */
 export function findNewSet(deployment: Deployment, sets: readonly ReplicaSet[]): ReplicaSet | undefined {

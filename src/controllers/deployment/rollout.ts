@@ -145,7 +145,7 @@ export class Rollout {
   async #keepNewSet(set: ReplicaSet, oldSets: readonly ReplicaSet[]): Promise<ReplicaSet> {
     if (this.#deployment.metadata.deletionTimestamp !== undefined) return set;
     const current = set.metadata.annotations ?? {};
-    const annotations = newSetAnnotations(this.#deployment, current, maxRevision(oldSets) + 1);
+    const annotations = newSetAnnotations(this.#deployment, current, maxRevision(oldSets) + 1n);
     const minReadySeconds = this.#deployment.spec.minReadySeconds ?? 0;
     let kept = set;
     if (annotations !== current || (set.spec.minReadySeconds ?? 0) !== minReadySeconds) {
@@ -201,7 +201,7 @@ export class Rollout {
     const { metadata, spec, status } = this.#deployment;
     const hash = templateHash(spec.template, status.collisionCount);
     const labels = { ...spec.template.metadata?.labels, [TEMPLATE_HASH_LABEL]: hash };
-    const notes = newSetAnnotations(this.#deployment, {}, maxRevision(oldSets) + 1);
+    const notes = newSetAnnotations(this.#deployment, {}, maxRevision(oldSets) + 1n);
     const wanted = wantedSize(this.#deployment);
     return {
       metadata: {
