@@ -57,7 +57,8 @@ async function start(input: ProcessInput, logger: Logger): Promise<RunningProces
     caPem: pki.caPem,
     caKeyPem: pki.caKeyPem,
     serviceCidr: config.serviceCidr,
-    advertise: { address: isReal ? config.nodeIp : LOOPBACK, port: config.apiPort },
+    // Where pods find the server. Simulated ones only look at it: it is an address of their network that nobody has.
+    advertise: { address: config.nodeIp, port: config.apiPort },
     requestHeader: { caPem: pki.frontProxyCaPem, allowedNames: ['front-proxy-client'] },
     kubeletClient: { caPem: pki.caPem, ...pki.apiserverKubeletClient },
     bootstrapObjects: addonObjects(config),
