@@ -193,32 +193,39 @@ function sorted(tree: MutableTree): FieldTree {
   return result;
 }
 
-interface BuilderNode {
+/** A node of a tree that is being built. */
+export interface BuilderNode {
   member: boolean;
   readonly children: Map<string, BuilderNode>;
 }
 
 /** Collects paths in any order. */
 export class FieldTreeBuilder {
-  readonly #root: BuilderNode = { member: false, children: new Map() };
+  readonly #root = builderNode();
 
   /** The root itself (an empty path) is not tracked. */
   insert(path: readonly string[], lastStep?: string): void {
     let node = this.#root;
-    for (const step of path) node = child(node, step);
-    if (lastStep !== undefined) node = child(node, lastStep);
+    for (const step of path) node = childOf(node, step);
+    if (lastStep !== undefined) node = childOf(node, lastStep);
     if (node !== this.#root) node.member = true;
   }
 
   build(): FieldTree {
-    return builtNode({ member: false, children: this.#root.children });
+    return builtTree(this.#root);
   }
 }
 
-function child(node: BuilderNode, step: string): BuilderNode {
+export const builderNode = (): BuilderNode => ({ member: false, children: new Map() });
+
+/** The set below this node; whether the root itself was made a member does not count. */
+export const builtTree = ({ children }: BuilderNode): FieldTree => builtNode({ member: false, children });
+
+/** The node below `node` at this step, made when it is not there. */
+export function childOf(node: BuilderNode, step: string): BuilderNode {
   let next = node.children.get(step);
   if (next === undefined) {
-    next = { member: false, children: new Map() };
+    next = builderNode();
     node.children.set(step, next);
   }
   return next;
