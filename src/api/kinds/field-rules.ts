@@ -16,6 +16,8 @@ import {
 export type Errors = FieldError[];
 
 export const FIELD_IS_IMMUTABLE = 'field is immutable';
+/** Upstream's way to say: the object as a whole. */
+export const ROOT = '[]';
 export const IS_NEGATIVE = 'must be greater than or equal to 0';
 
 export const isEmpty = (text: string | null | undefined): boolean =>

@@ -28,3 +28,4 @@ export const kindBehaviours: ReadonlyMap<string, KindBehaviour> = new Map(
   all.map((behaviour) => [`${behaviour.group}/${behaviour.kind}`, behaviour]),
 );
 export { humanDuration } from './human-duration.ts';
+export { validateServiceAddresses } from './service/address-validation.ts';

@@ -11,7 +11,7 @@ import {
   validateLabelValue,
   validateQualifiedName,
 } from '#machinery';
-import { addInvalid, type Errors, sortedEntries } from './field-rules.ts';
+import { addInvalid, type Errors, sortedEntries, sortedMap } from './field-rules.ts';
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -85,6 +85,12 @@ function checkRequirement({ key, operator, values = [] }: Requirement, at: Field
     addInvalid(validateLabelValue(value), at.child('values').index(i), value, errors);
   }
 }
+
+/** As Go prints it: labels sorted. */
+export const printedSelector = (selector: LabelSelectorObject): object => ({
+  ...selector,
+  ...(selector.matchLabels === undefined ? {} : { matchLabels: sortedMap(selector.matchLabels) }),
+});
 
 export const isEmptySelector = (selector: LabelSelectorObject): boolean =>
   Object.keys(selector.matchLabels ?? {}).length + (selector.matchExpressions?.length ?? 0) === 0;

@@ -56,7 +56,7 @@ export function checkNfs(source: coreV1.NFSVolumeSource, at: FieldPath, errors: 
 const MAX_LUN = 255;
 const lunRange = `must be between 0 and ${MAX_LUN}, inclusive`;
 
-function checkIscsiName(name: string, at: FieldPath, errors: Errors): void {
+function checkIscsiName(name: string, at: FieldPath, errors: Errors, hint: string): void {
   const patterns: Readonly<Record<string, RegExp>> = {
     iqn: /iqn\.\d{4}-\d{2}\.[A-Za-z0-9.-]+:[^,;*&$|\s]+$/,
     eui: /^eui.[A-Za-z0-9]{16}$/,
@@ -64,20 +64,25 @@ function checkIscsiName(name: string, at: FieldPath, errors: Errors): void {
   };
   const pattern = patterns[name.slice(0, 3)];
   if (pattern === undefined) {
-    errors.push(invalid(at, name, 'must be valid format starting with iqn, eui, or naa'));
+    errors.push(invalid(at, name, `must be valid format${hint}`));
   } else if (!pattern.test(name)) errors.push(invalid(at, name, 'must be valid format'));
 }
 
 type Iscsi = coreV1.ISCSIVolumeSource | coreV1.ISCSIPersistentVolumeSource;
 
-export function checkIscsi(source: Iscsi, at: FieldPath, errors: Errors): void {
+const ISCSI_STARTS = ' starting with iqn, eui, or naa';
+
+/** @param isPersistent the source of a PersistentVolume: a bad `iqn` is told about in fewer words. */
+export function checkIscsi(source: Iscsi, at: FieldPath, errors: Errors, isPersistent = false): void {
   checkPresent(source.targetPortal, at.child('targetPortal'), errors);
-  if (checkPresent(source.iqn, at.child('iqn'), errors)) checkIscsiName(source.iqn, at.child('iqn'), errors);
+  if (checkPresent(source.iqn, at.child('iqn'), errors)) {
+    checkIscsiName(source.iqn, at.child('iqn'), errors, isPersistent ? '' : ISCSI_STARTS);
+  }
   if (source.lun < 0 || source.lun > MAX_LUN) errors.push(invalid(at.child('lun'), source.lun, lunRange));
   const isAuthenticated = source.chapAuthDiscovery === true || source.chapAuthSession === true;
   if (isAuthenticated && source.secretRef === undefined) errors.push(required(at.child('secretRef')));
   if (source.initiatorName !== undefined) {
-    checkIscsiName(source.initiatorName, at.child('initiatorname'), errors);
+    checkIscsiName(source.initiatorName, at.child('initiatorname'), errors, ISCSI_STARTS);
   }
 }
 

@@ -30,6 +30,7 @@ const FURTHER_ROWS: readonly DefaultRow[] = [
   ['admissionregistration/v1alpha1.ParamRef', 'parameterNotFoundAction', 'Deny'],
   ['apps/v1.StatefulSetPersistentVolumeClaimRetentionPolicy', 'whenDeleted', 'Retain'],
   ['apps/v1.StatefulSetPersistentVolumeClaimRetentionPolicy', 'whenScaled', 'Retain'],
+  ['batch/v1.PodFailurePolicyOnPodConditionsPattern', 'status', 'True'],
   ['resource/v1beta1.DeviceSubRequest', 'allocationMode', 'ExactCount'],
   ['resource/v1beta2.ExactDeviceRequest|DeviceSubRequest', 'allocationMode', 'ExactCount'],
   ['storage/v1.CSIDriverSpec', 'seLinuxMount', false],

@@ -3,6 +3,7 @@
  * and nowhere later. Failures are thrown as StatusError.
  */
 import {
+  badRequest,
   type DeleteOptions,
   internalError,
   isStatusError,
@@ -220,7 +221,7 @@ export class Endpoints {
     const call = writeCall(caller, options);
     const { value, duplicates } = parsePatch(
       request.body,
-      isApply,
+      request.patchType,
       options.fieldValidation ?? 'Warn',
       call.warn,
     );
@@ -363,5 +364,10 @@ function checkUid(served: ServedResource, object: KubeObject, live: KubeObject):
 
 /** Anything that is not a StatusError is the server's own fault. */
 export function asStatusError(error: unknown): StatusError {
-  return isStatusError(error) ? error : internalError(error);
+  if (isStatusError(error)) return error;
+  // Only a body can be nested so deeply that reading it takes the whole stack.
+  if (error instanceof RangeError && error.message.includes('call stack')) {
+    return badRequest('the object is nested too deeply');
+  }
+  return internalError(error);
 }

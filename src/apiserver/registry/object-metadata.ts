@@ -1,6 +1,6 @@
 /** The parts of `metadata` that belong to the server. */
 import type { KubeObject, ObjectMetadata } from '#machinery';
-import { badRequest } from '#machinery';
+import { badRequest, deepEqual } from '#machinery';
 import { type Random, randomNameSuffix } from '#platform';
 
 /** A generated name keeps this many characters of `generateName`, so that the suffix fits into 63. */
@@ -53,14 +53,32 @@ export function inRequestNamespace(object: KubeObject, expected: string | undefi
   throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
 }
 
-/** @throws StatusError 400 when the body names another object than the URL. */
+/** @throws StatusError 400 when the body names another object than the URL, or none. */
 export function checkName(object: KubeObject, name: string): KubeObject {
   const own = object.metadata.name ?? '';
-  if (own === '') return withMetadata(object, { name });
+  if (own === '') {
+    throw badRequest(
+      `the name of the object (${name} based on URL) was undeterminable: name must be provided`,
+    );
+  }
   if (own !== name) {
     throw badRequest(`the name of the object (${own}) does not match the name on the URL (${name})`);
   }
   return object;
+}
+
+/**
+ * The object with the old managers when these are the same but for when they last wrote: to have written the same
+ * again is no change.
+ */
+export function withoutNewTimes(object: KubeObject, old: KubeObject): KubeObject {
+  const managers = object.metadata.managedFields ?? [];
+  const known = old.metadata.managedFields ?? [];
+  const isSame =
+    managers !== known &&
+    managers.length === known.length &&
+    managers.every((entry, i) => deepEqual({ ...entry, time: known[i]?.time }, known[i]));
+  return isSame ? withMetadata(object, { managedFields: old.metadata.managedFields }) : object;
 }
 
 /** Owner references that occur twice are dropped, with a warning as upstream words it. */

@@ -6,6 +6,7 @@ import {
   applyStrategicMergePatch,
   badRequest,
   decodeObject,
+  goPrint,
   type FieldValidation,
   invalid,
   invalidObject,
@@ -78,18 +79,31 @@ function decodePatched(served: ServedResource, request: PatchRequest, value: unk
       duplicates: request.duplicates,
     });
     if (problems.length > 0 && fieldValidation === 'Strict') {
-      throw invalidPatch(value, strictDecodingError(problems).message);
+      throw invalidPatch(sortedJson(value), strictDecodingError(problems).message);
     }
     if (fieldValidation === 'Warn') for (const problem of problems) request.warn(problem);
     return served.setDefaults(object);
   } catch (error) {
-    if (isStatusError(error) && error.code === 400) throw invalidPatch(value, error.message);
-    throw error;
+    if (!isStatusError(error) || error.code !== 400) throw error;
+    // A strategic patch is merged into a typed object, so upstream blames the patch and not the result.
+    if (request.type === 'application/strategic-merge-patch+json') {
+      throw invalidPatch(goPrint(request.patch), asConversionError(error.message));
+    }
+    throw invalidPatch(sortedJson(value), error.message);
   }
 }
 
-function invalidPatch(value: unknown, why: string): StatusError {
-  return invalidObject({ group: '', kind: '' }, '', [invalid('patch', sortedJson(value), why)]);
+function invalidPatch(shown: string, why: string): StatusError {
+  return invalidObject({ group: '', kind: '' }, '', [invalid('patch', shown, why)]);
+}
+
+/** Upstream converts a strategic patch without JSON, so the same mistake has another message there. */
+function asConversionError(message: string): string {
+  const [, given, goType] = /cannot unmarshal (\w+) .*of type (\S+)$/.exec(message) ?? [];
+  if (given === undefined || goType === undefined) return message;
+  if (goType.startsWith('map[')) return `cannot restore map from ${given}`;
+  if (goType.startsWith('[]')) return `cannot restore slice from ${given}`;
+  return goType.includes('.') ? `cannot restore struct from: ${given}` : `unrecognized type: ${goType}`;
 }
 
 /** As Go prints a map: members in order. */

@@ -227,7 +227,7 @@ export class ObjectWriter {
     const admitted = await this.#mutate(attributes, served.toStorage(tracked));
     const owned = withoutDuplicateOwners(admitted, call.warn, true);
     const prepared = this.#prepareUpdate(served, owned, old, call, target.subresource);
-    const companion = this.#companion(served);
+    const companion = target.subresource === 'status' ? undefined : this.#companion(served);
     const ready = companion === undefined ? undefined : await companion.prepare(prepared, old, call.dryRun);
     const object = ready?.object ?? prepared;
     this.#refuseInvalidUpdate(served, object, old, target.subresource);

@@ -15,6 +15,8 @@ import {
   isStatusError,
   type KubeObject,
   parseApiVersion,
+  type PatchType,
+  ProtobufError,
   parseJson,
   parseYaml,
   StatusError,
@@ -140,6 +142,9 @@ export interface CustomVersion {
   readonly columns?: readonly TableColumn[];
 }
 
+/** `k8s` and a zero byte, before every protobuf body. */
+const PROTOBUF_MAGIC_BYTES = 4;
+
 export interface DecodeOptions {
   readonly fieldValidation: FieldValidation;
   readonly warn: (text: string) => void;
@@ -193,15 +198,16 @@ function parseBody(
   }
 }
 
-/** @throws StatusError 400 for a body that is not JSON, or with `isApply` not YAML. */
+/** @throws StatusError 400 for a body that is not JSON, or for server-side apply not YAML. */
 export function parsePatch(
   body: RequestBody,
-  isApply: boolean,
+  type: PatchType,
   fieldValidation: FieldValidation,
   warn: (text: string) => void,
 ): Parsed {
   if (body.format === 'value') return { value: body.value, duplicates: [] };
   const findDuplicates = fieldValidation !== 'Ignore';
+  const isApply = type === 'application/apply-patch+yaml';
   try {
     if (!isApply) return parseJson(body.bytes, { findDuplicates });
     const parsed = parseYaml(body.bytes.toString(), { findDuplicates });
@@ -213,7 +219,8 @@ export function parsePatch(
   } catch (error) {
     if (isStatusError(error)) throw error;
     const text = error instanceof Error ? error.message : String(error);
-    throw badRequest(isApply ? `error decoding YAML: ${text}` : `error decoding patch: ${text}`);
+    if (type === 'application/strategic-merge-patch+json') throw badRequest(text);
+    throw badRequest(`error decoding ${isApply ? 'YAML' : 'patch'}: ${text}`);
   }
 }
 
@@ -272,10 +279,23 @@ function checkCustomType(expected: BodyKind, gvk: GroupVersionKind, actualVersio
 }
 
 function decodeProtobufBody(expected: BodyKind, bytes: Buffer): KubeObject {
-  const object = decodeProtobufObject(expected.schema, bytes);
-  checkType(expected, object.apiVersion, object.kind);
+  const object = protobufObject(expected, bytes);
+  checkType(expected, object.apiVersion ?? '', object.kind ?? '');
   if (object.apiVersion !== '' && object.kind !== '') return object;
   return { ...object, apiVersion: expected.apiVersion, kind: expected.kind };
+}
+
+function protobufObject(expected: BodyKind, bytes: Buffer): KubeObject {
+  let why = 'empty body';
+  try {
+    if (bytes.length > PROTOBUF_MAGIC_BYTES) return decodeProtobufObject(expected.schema, bytes);
+  } catch (error) {
+    if (!(error instanceof ProtobufError)) throw error;
+    why = error.message;
+  }
+  throw badRequest(
+    `the object provided is unrecognized (must be of type ${expected.kind}): ${why} (${summarize(bytes)})`,
+  );
 }
 
 function jsonTypeName(value: unknown): string {

@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { isStatusError, StatusError, unauthorized, type UserInfo } from '#machinery';
+import { badRequest, isStatusError, StatusError, unauthorized, type UserInfo } from '#machinery';
 import type { Clock, Logger, Random } from '#platform';
 import type { Authenticator } from '../authentication/authenticator.ts';
 import { asStatusError, type Endpoints } from '../endpoints/endpoints.ts';
@@ -24,6 +24,17 @@ import { encodeStatus } from './response-encoder.ts';
 
 const METHODS_NOT_ON_RESOURCES = new Set(['HEAD', 'OPTIONS']);
 const NO_QUERY = new URLSearchParams();
+
+/** A percent sign is followed by two hexadecimal digits, RFC 3986 section 2.1. */
+const BROKEN_ESCAPE = /%(?![0-9a-f]{2})/i;
+
+const isWellEscaped = (text: string): boolean => !text.includes('%') || !BROKEN_ESCAPE.test(text);
+
+/** As Go reads a query: a part with a broken escape is as if it were not there. */
+function parseQuery(text: string): URLSearchParams {
+  if (isWellEscaped(text)) return new URLSearchParams(text);
+  return new URLSearchParams(text.split('&').filter(isWellEscaped).join('&'));
+}
 
 export interface ApiHandlerOptions {
   readonly endpoints: Endpoints;
@@ -58,10 +69,11 @@ export class ApiHandler {
     const { url } = exchange;
     const mark = url.indexOf('?');
     const path = mark < 0 ? url : url.slice(0, mark);
-    const query = mark < 0 ? NO_QUERY : new URLSearchParams(url.slice(mark + 1));
+    const query = mark < 0 ? NO_QUERY : parseQuery(url.slice(mark + 1));
     const parsed = parseRequestPath(exchange.method, path, query.size > 0 && isWatchQuery(query));
     let code = 0;
     try {
+      if (!isWellEscaped(path)) throw badRequest(`the path has an invalid URL escape: ${path.slice(0, 256)}`);
       const user = await this.#user(exchange, path);
       await this.#route({ exchange, user, path, query, headers }, parsed);
     } catch (error) {

@@ -22,7 +22,12 @@ function integer(query: Query, name: string): number | undefined {
   if (!/^-?\d+$/.test(value)) {
     throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(value)}: invalid syntax`);
   }
-  return Number(value);
+  const number = Number(value);
+  // Above 2^63 for Go, above 2^53 here: no count is between them.
+  if (!Number.isSafeInteger(number)) {
+    throw badRequest(`strconv.ParseInt: parsing ${JSON.stringify(value)}: value out of range`);
+  }
+  return number;
 }
 
 /** As Go reads booleans of a query: anything but `false` and `0` is true, also nothing at all. */

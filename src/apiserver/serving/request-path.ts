@@ -61,7 +61,7 @@ export function parseRequestPath(method: string, path: string, isWatch: boolean)
 function parse(method: string, path: string, isWatch: boolean): RequestPath {
   const verb = METHOD_VERBS[method];
   const plain: RequestPath = { isResource: false, verb: method.toLowerCase(), path };
-  if (verb === undefined || (!path.startsWith('/api/') && !path.startsWith('/apis/'))) return plain;
+  if (!path.startsWith('/api/') && !path.startsWith('/apis/')) return plain;
   const parts = path.slice(1).split('/');
   const isCore = parts[0] === 'api';
   const head = isCore ? 2 : 3;
@@ -72,7 +72,13 @@ function parse(method: string, path: string, isWatch: boolean): RequestPath {
   const isWatchPath = rest[0] === 'watch' && rest.length > 1;
   if (isWatchPath) rest = rest.slice(1);
   const { target, trailingPath } = locate(group, version, rest.map(decodeSegment));
-  return { isResource: true, verb: precise(verb, target, isWatch, isWatchPath), target, trailingPath };
+  return {
+    isResource: true,
+    // A method nobody knows is allowed nowhere, as OPTIONS is not.
+    verb: precise(verb ?? '', target, isWatch, isWatchPath),
+    target,
+    trailingPath,
+  };
 }
 
 function locate(

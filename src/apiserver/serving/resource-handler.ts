@@ -1,13 +1,16 @@
 /** Requests on resources: from HTTP to the endpoints and back. */
 import {
   type DeleteOptions,
+  decodeObject,
   decodeProtobufObject,
   type KubeObject,
   type PatchType,
+  ProtobufError,
   parseJson,
   type ResourceTarget,
   type Status,
   StatusError,
+  type StructSchema,
 } from '#machinery';
 import { schemaOf } from '#api';
 import { badRequest } from '#machinery';
@@ -204,21 +207,37 @@ async function deleteBody(exchange: Exchange, query: URLSearchParams): Promise<D
   const bytes = await exchange.readBody(MAX_BODY_BYTES);
   if (bytes.length === 0) return deleteOptions(query);
   const format = bodyFormat(exchange.headers['content-type'] as string | undefined, true);
-  return deleteOptionsOf(format === 'protobuf' ? protobufDeleteOptions(bytes) : jsonDeleteOptions(bytes));
+  const options = format === 'protobuf' ? protobufDeleteOptions(bytes) : jsonDeleteOptions(bytes);
+  return deleteOptionsOf({ ...options });
 }
 
-function jsonDeleteOptions(bytes: Buffer): Readonly<Record<string, unknown>> {
+function deleteOptionsSchema(): StructSchema {
+  const schema = schemaOf({ group: '', version: 'v1', kind: 'DeleteOptions' });
+  if (schema === undefined) throw new StatusError(415, 'UnsupportedMediaType', CONTENT_TYPES.protobuf);
+  return schema;
+}
+
+/** Of every group's version the same: only the kind says what the body is. */
+function jsonDeleteOptions(bytes: Buffer): KubeObject {
   try {
     const { value } = parseJson(bytes);
-    if (typeof value === 'object' && value !== null) return value as Record<string, unknown>;
+    const { kind = '', apiVersion = 'v1' } = (value ?? {}) as Partial<KubeObject>;
+    if (kind !== '' && kind !== 'DeleteOptions') {
+      throw badRequest(
+        `no kind "${kind}" is registered for version "${apiVersion}" in scheme "pkg/runtime/scheme.go:111"`,
+      );
+    }
+    const options = { ...(value as object), kind: 'DeleteOptions', apiVersion: 'v1' };
+    return decodeObject(deleteOptionsSchema(), options, { fieldValidation: 'Ignore' }).object;
   } catch (error) {
     throw badRequest(error instanceof Error ? error.message : String(error));
   }
-  throw badRequest('decoded object cannot be converted to DeleteOptions');
 }
 
 function protobufDeleteOptions(bytes: Buffer): KubeObject {
-  const schema = schemaOf({ group: '', version: 'v1', kind: 'DeleteOptions' });
-  if (schema === undefined) throw new StatusError(415, 'UnsupportedMediaType', CONTENT_TYPES.protobuf);
-  return decodeProtobufObject(schema, bytes);
+  try {
+    return decodeProtobufObject(deleteOptionsSchema(), bytes);
+  } catch (error) {
+    throw error instanceof ProtobufError ? badRequest(error.message) : error;
+  }
 }

@@ -91,12 +91,12 @@ export async function waitForRevision(cache: ResourceCache, revision: Revision):
   );
 }
 
-/** @throws StatusError 500, as upstream has it, unless it is a decimal integer. */
+/** @throws StatusError 400 unless it is a decimal integer. (Upstream's watches answer 500, its lists as here.) */
 export function parseResourceVersion(text: string): Revision {
   if (!/^\d{1,16}$/.test(text)) {
     const quoted = JSON.stringify(text);
-    const message = `resourceVersion: Invalid value: ${quoted}: strconv.ParseUint: parsing ${quoted}: invalid syntax`;
-    throw new StatusError(500, '', message);
+    const message = `invalid resource version: resourceVersion: Invalid value: ${quoted}: strconv.ParseUint: parsing ${quoted}: invalid syntax`;
+    throw badRequest(message);
   }
   return Number(text);
 }

@@ -5,5 +5,6 @@ export {
   MAX_JSON_PATCH_OPERATIONS,
   unknownJsonPatchFields,
 } from './json-patch.ts';
+export { goPrint } from './json-value.ts';
 export { applyMergePatch } from './merge-patch.ts';
 export { applyStrategicMergePatch } from './strategic-merge.ts';

@@ -22,5 +22,5 @@ export function patchTooLarge(message: string): StatusError {
   return new StatusError(413, 'RequestEntityTooLarge', `Request entity too large: ${message}`);
 }
 
-/** Strategic merge errors that upstream never classified: 500 without a reason, message as it is. */
-export const unclassifiedPatchError = (message: string): StatusError => new StatusError(500, '', message);
+/** Strategic merge errors that upstream never classified and answers with 500: the fault is the client's. */
+export const unclassifiedPatchError = (message: string): StatusError => badRequest(message);

@@ -158,29 +158,29 @@ test('Malformed directives are refused with 400', () => {
   ]);
 });
 
-test('What upstream never classified is answered with 500 and its message', () => {
+test('What upstream never classified is answered with its message, as a mistake of the client', () => {
   assert.deepEqual(refusal({ containers: [{ image: 'x', n: 1 }] }), [
-    500,
+    400,
     'map: map[image:x n:1] does not contain declared merge key: name',
   ]);
   assert.deepEqual(refusal({ labels: { $patch: 'merge' } }), [
-    500,
+    400,
     'unknown patch type: merge in map: map[$patch:merge]',
   ]);
   assert.deepEqual(refusal({ containers: [{ name: 'a' }, 'b'] }), [
-    500,
+    400,
     'list element types are not identical: [[map[args:[-v] image:web:1 name:web ports:[map[containerPort:80 name:http]]] map[image:side:1 name:side]] [map[name:a] b]]',
   ]);
   assert.deepEqual(refusal({ '$setElementOrder/containers': [{ x: 'c' }] }), [
-    500,
+    400,
     'map: map[x:c] does not contain declared merge key: name',
   ]);
   assert.deepEqual(refusal({ '$setElementOrder/none': [] }), [
-    500,
+    400,
     'unable to find api field in struct Thing for the json field "none"',
   ]);
   assert.deepEqual(refusal({ extra: { a: ['c'] } }, { extra: { a: ['b'] } }), [
-    500,
+    400,
     'merging an object in json but data type is not struct, instead is: map',
   ]);
 });

@@ -22,7 +22,7 @@ const ELEMENT_ORDER = '$setElementOrder';
  * @param schema of the version the patch is written against; built-in kinds only.
  * @returns the patched document, not yet decoded: unknown fields of the patch are still in it. Parts the patch
  *   does not name are shared with `doc`.
- * @throws StatusError 400 when the patch or a directive is malformed, 500 (as upstream) when a list item lacks its
+ * @throws StatusError 400 when the patch or a directive is malformed, a list item lacks its
  *   merge key or a directive is unknown.
  */
 export function applyStrategicMergePatch(schema: StructSchema, doc: unknown, patch: unknown): unknown {

@@ -23,7 +23,7 @@ const without = (at: FieldPath, detail: string) => {
 export { without as invalidWithoutValue };
 
 export function checkPodFailurePolicy(spec: batchV1.JobSpec, at: FieldPath, errors: Errors): void {
-  const rules = spec.podFailurePolicy?.rules ?? [];
+  const rules: readonly batchV1.PodFailurePolicyRule[] = spec.podFailurePolicy?.rules ?? [];
   if (rules.length > MAX_RULES) errors.push(tooMany(at.child('rules'), rules.length, MAX_RULES));
   const podSpec = spec.template.spec;
   const names = new Set(
@@ -49,7 +49,8 @@ function checkFailureRule(
       errors.push(invalid(path, action, 'requires the backoffLimitPerIndex to be set'));
     }
   } else if (!ACTIONS.includes(action)) errors.push(notSupported(path, action, ACTIONS));
-  const { onExitCodes, onPodConditions = [] } = rule;
+  const { onExitCodes } = rule;
+  const onPodConditions = rule.onPodConditions ?? [];
   if (onExitCodes !== undefined) checkExitCodes(onExitCodes, names, at.child('onExitCodes'), errors);
   if (onPodConditions.length > 0) checkConditions(onPodConditions, at.child('onPodConditions'), errors);
   if (onExitCodes !== undefined && onPodConditions.length > 0) {
@@ -81,7 +82,8 @@ function checkExitCodes(
   at: FieldPath,
   errors: Errors,
 ): void {
-  const { containerName, values } = requirement;
+  const { containerName } = requirement;
+  const values: readonly number[] = requirement.values ?? [];
   const operator: string = requirement.operator;
   if (operator === '') errors.push(required(at.child('operator'), listed(OPERATORS)));
   else if (!OPERATORS.includes(operator)) {

@@ -135,8 +135,9 @@ function parseNumber(text: string): number | string {
 function isTimeZone(name: string): boolean {
   if (name === '' || name === 'UTC' || name === 'Local') return true;
   try {
-    new Intl.DateTimeFormat('en', { timeZone: name });
-    return true;
+    const { timeZone } = new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions();
+    // Names are case-sensitive to Go; to ICU they are not.
+    return timeZone === name || timeZone.toLowerCase() !== name.toLowerCase();
   } catch {
     return false;
   }
@@ -158,6 +159,6 @@ export function checkTimeZone(name: string | undefined, at: FieldPath, errors: E
     const why = 'timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones';
     errors.push(invalid(at, name, why));
   }
-  // Names are case-sensitive; offsets are not names.
+  // To ICU offsets are names too.
   if (!isTimeZone(name) || /^[+-]\d/.test(name)) errors.push(invalid(at, name, `unknown time zone ${name}`));
 }

@@ -1,20 +1,17 @@
 /** Jobs and CronJobs: specs. */
 import {
-  compileLabelSelector,
   deepEqual,
   type FieldError,
   FieldPath,
   invalid,
   notSupported,
-  regexMessage,
   required,
   tooLong,
   validateDns1123Label,
-  validateDns1123Subdomain,
 } from '#machinery';
 import type { batchV1, coreV1 } from '../../types/index.ts';
+import { checkDomainPrefixedPath } from '../domain-path.ts';
 import {
-  addInvalid,
   checkImmutable,
   checkNonNegative,
   checkOneOf,
@@ -23,9 +20,9 @@ import {
   collect,
   type Errors,
 } from '../field-rules.ts';
-import { checkLabelSelector } from '../metadata-rules.ts';
+import { checkLabelSelector, printedSelector } from '../metadata-rules.ts';
 import { checkPodTemplate } from '../pod/validation/template.ts';
-import { checkSelected } from '../workloads/validation.ts';
+import { checkSelected, selects } from '../workloads/validation.ts';
 import { checkPodFailurePolicy, checkSuccessPolicy } from './job-policies.ts';
 import { checkSchedule, checkTimeZone } from './schedule.ts';
 
@@ -138,24 +135,6 @@ function checkIndexed(spec: JobSpec, at: FieldPath, errors: Errors): void {
   atMost(maxFailedIndexes ?? 0, HIGH_COMPLETIONS_LIMIT, failed, when);
 }
 
-const HTTP_PATH = "[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+";
-
-/** `acme.io/foo`. */
-export function checkDomainPrefixedPath(text: string, at: FieldPath, errors: Errors): void {
-  if (!checkPresent(text, at, errors)) return;
-  const slash = text.indexOf('/');
-  const host = text.slice(0, Math.max(slash, 0));
-  const path = text.slice(slash + 1);
-  if (slash < 0 || host === '' || path === '') {
-    errors.push(invalid(at, text, 'must be a domain-prefixed path (such as "acme.io/foo")'));
-    return;
-  }
-  addInvalid(validateDns1123Subdomain(host), at, host, errors);
-  if (!/^[A-Za-z0-9/\-._~%!$&'()*+,;=:]+$/.test(path)) {
-    errors.push(invalid(at, path, regexMessage('Invalid path', HTTP_PATH)));
-  }
-}
-
 function checkWholeJobSpec(spec: JobSpec, old: JobSpec | undefined, errors: Errors): void {
   checkJobSpec(spec, old, specPath, errors);
   if (spec.selector === undefined) errors.push(required(specPath.child('selector')));
@@ -178,8 +157,9 @@ function checkGeneratedSelector(job: Job, needsPrefixed: boolean, errors: Errors
       checkLabel(template, `${prefix}${label}`, value, errors);
     }
   }
-  if (!compileLabelSelector(selector)(expected)) {
-    errors.push(invalid(specPath.child('selector'), selector, '`selector` not auto-generated'));
+  if (selects(selector, expected) === false) {
+    const why = '`selector` not auto-generated';
+    errors.push(invalid(specPath.child('selector'), printedSelector(selector), why));
   }
 }
 

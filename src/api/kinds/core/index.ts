@@ -283,7 +283,7 @@ const limitRange = defineKind<coreV1.LimitRange>({
     ...object,
     spec: {
       ...object.spec,
-      limits: object.spec.limits.map((item) => {
+      limits: (object.spec.limits ?? []).map((item) => {
         if (item.type !== 'Container') return item;
         const limits = { ...item.max, ...item.default };
         const requests = { ...item.min, ...limits, ...item.defaultRequest };
@@ -344,9 +344,29 @@ const componentStatus = defineKind<coreV1.ComponentStatus>({
   ],
 });
 
+/** Fields of a feature that is off unless asked for; what is there may stay. */
+function withoutElection(
+  object: coordinationV1.Lease,
+  old: coordinationV1.Lease | undefined,
+): coordinationV1.Lease {
+  const { strategy, preferredHolder, ...spec } = object.spec;
+  return {
+    ...object,
+    spec: {
+      ...spec,
+      ...(old?.spec.strategy === undefined || strategy === undefined ? {} : { strategy }),
+      ...(old?.spec.preferredHolder === undefined || preferredHolder === undefined
+        ? {}
+        : { preferredHolder }),
+    },
+  };
+}
+
 const lease = defineKind<coordinationV1.Lease>({
   group: 'coordination.k8s.io',
   kind: 'Lease',
+  prepareForCreate: (object) => withoutElection(object, undefined),
+  prepareForUpdate: withoutElection,
   validateCreate: validateLease,
   validateUpdate: validateLease,
   bumpsGeneration: () => false,

@@ -1,5 +1,14 @@
 /** Nodes. */
-import { deepEqual, duplicate, type FieldError, FieldPath, fieldForbidden, invalid, required, validateLabelValue } from '#machinery';
+import {
+  deepEqual,
+  duplicate,
+  type FieldError,
+  FieldPath,
+  fieldForbidden,
+  invalid,
+  required,
+  validateLabelValue,
+} from '#machinery';
 import type { coreV1 } from '../../types/index.ts';
 import { collect, type Errors, sortedEntries } from '../field-rules.ts';
 import { checkLegacyCidr, isDualStack } from '../ip-rules.ts';
@@ -105,7 +114,8 @@ function checkNodeUpdate(node: Node, old: Node, errors: Errors): void {
   }
 }
 
-export const validateNode = (node: Node): readonly FieldError[] => collect((errors) => checkNode(node, errors));
+export const validateNode = (node: Node): readonly FieldError[] =>
+  collect((errors) => checkNode(node, errors));
 
 export const validateNodeUpdate = (node: Node, old: Node): readonly FieldError[] =>
   collect((errors) => {

@@ -174,13 +174,16 @@ const conflicting = (scopes: readonly string[]): number =>
 
 function checkQuotaSpec(spec: coreV1.ResourceQuotaSpec, errors: Errors): void {
   checkHard(spec.hard, specPath.child('hard'), errors);
-  const resources = Object.keys(spec.hard ?? {}).toSorted().filter(isStandardQuotaResource);
+  const resources = Object.keys(spec.hard ?? {})
+    .toSorted()
+    .filter(isStandardQuotaResource);
   const scopes: readonly string[] = spec.scopes ?? [];
   const path = specPath.child('scopes');
   for (const scope of scopes) {
     if (!SCOPES.has(scope)) errors.push(invalid(path, scopes, 'unsupported scope'));
     for (const name of resources) {
-      if (!scopeCovers(scope, name)) errors.push(invalid(path, scopes, 'unsupported scope applied to resource'));
+      if (!scopeCovers(scope, name))
+        errors.push(invalid(path, scopes, 'unsupported scope applied to resource'));
     }
   }
   for (let i = 0; i < conflicting(scopes); i++) errors.push(invalid(path, scopes, 'conflicting scopes'));

@@ -6,6 +6,7 @@ import {
   fieldForbidden,
   invalid,
   notSupported,
+  parseJson,
   required,
   tooLong,
   validateConfigMapKey,
@@ -13,7 +14,7 @@ import {
   validateQualifiedName,
 } from '#machinery';
 import type { coordinationV1, coreV1 } from '../../types/index.ts';
-import { addInvalid, checkImmutable, collect, type Errors, sortedEntries } from '../field-rules.ts';
+import { addInvalid, checkImmutable, collect, type Errors, sortedEntries, ROOT } from '../field-rules.ts';
 import { checkQualifiedName } from '../metadata-rules.ts';
 
 const MAX_BYTES = 1024 * 1024;
@@ -54,7 +55,7 @@ function checkConfigMap({ data, binaryData }: coreV1.ConfigMap, errors: Errors):
     addInvalid(validateConfigMapKey(key), binaryPath.key(key), key, errors);
     bytes += decodedLength(value);
   }
-  if (bytes > MAX_BYTES) errors.push(tooLong('', MAX_BYTES));
+  if (bytes > MAX_BYTES) errors.push(tooLong(ROOT, MAX_BYTES));
 }
 
 export const validateConfigMap = (object: coreV1.ConfigMap): readonly FieldError[] =>
@@ -93,7 +94,11 @@ function checkSecret({ metadata, type = '', data = {} }: coreV1.Secret, errors: 
     if (data[key] === undefined) errors.push(required(dataPath.key(key)));
     else if (key.startsWith('.')) checkJsonObject(data[key], dataPath.key(key), errors);
   }
-  if (type === 'kubernetes.io/basic-auth' && data['username'] === undefined && data['password'] === undefined) {
+  if (
+    type === 'kubernetes.io/basic-auth' &&
+    data['username'] === undefined &&
+    data['password'] === undefined
+  ) {
     errors.push(required(dataPath.key('username')), required(dataPath.key('password')));
   }
   if (type === 'kubernetes.io/ssh-auth' && (data['ssh-privatekey'] ?? '') === '') {
@@ -101,24 +106,20 @@ function checkSecret({ metadata, type = '', data = {} }: coreV1.Secret, errors: 
   }
 }
 
-/** Go's words for what is no JSON, as far as they are known. */
 function checkJsonObject(base64: string, at: FieldPath, errors: Errors): void {
-  const text = Buffer.from(base64, 'base64').toString();
-  const redacted = '<secret contents redacted>';
-  if (text.trim() === '') {
-    errors.push(invalid(at, redacted, 'unexpected end of JSON input'));
-    return;
-  }
+  const why = jsonObjectProblem(Buffer.from(base64, 'base64').toString());
+  if (why !== undefined) errors.push(invalid(at, '<secret contents redacted>', why));
+}
+
+/** In Go's words. */
+function jsonObjectProblem(text: string): string | undefined {
   try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && !Array.isArray(value)) return;
+    const { value } = parseJson(text);
+    if (typeof value === 'object' && !Array.isArray(value)) return undefined;
     const kind = Array.isArray(value) ? 'array' : typeof value === 'boolean' ? 'bool' : typeof value;
-    const why = `json: cannot unmarshal ${kind} into Go value of type map[string]interface {}`;
-    errors.push(invalid(at, redacted, why));
-  } catch {
-    const first = [...text.trim()][0] ?? '';
-    const why = `invalid character '${first}' looking for beginning of value`;
-    errors.push(invalid(at, redacted, /^[[{"\dtfn-]/.test(first) ? 'unexpected end of JSON input' : why));
+    return `json: cannot unmarshal ${kind} into Go value of type map[string]interface {}`;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
   }
 }
 
@@ -213,7 +214,7 @@ export const validateEvent = (event: coreV1.Event): readonly FieldError[] =>
   });
 
 function checkNewEvent(event: coreV1.Event, errors: Errors): void {
-  const { reportingComponent = '', reportingInstance = '', action = '', reason = '', message = '' } = event;
+  const { reportingComponent, reportingInstance, action = '', reason = '', message = '' } = event;
   const tooLongText = (field: string, text: string, max: number): void => {
     if (Buffer.byteLength(text) > max) errors.push(invalid(field, '', `can have at most ${max} characters`));
   };

@@ -3,11 +3,40 @@ import type { KindBehaviour } from '../../kind-behaviour.ts';
 import type { admissionregistrationV1, apiextensionsV1, apiregistrationV1 } from '../../types/index.ts';
 import { ageColumn, nameColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
+import { isEmpty } from '../field-rules.ts';
 import { fresh } from '../workloads/index.ts';
+import { validateApiService, validateApiServiceStatus } from './api-service-validation.ts';
+import {
+  validateDefinition,
+  validateDefinitionStatus,
+  validateDefinitionUpdate,
+} from './definition-validation.ts';
+import {
+  validateMutatingBinding,
+  validateMutatingPolicy,
+  validateValidatingBinding,
+  validateValidatingPolicy,
+} from './policy-validation.ts';
+import { validateWebhooks } from './webhook-validation.ts';
+
+/** A version that becomes the storage version is one from then on. */
+function storeVersion(
+  object: apiextensionsV1.CustomResourceDefinition,
+): apiextensionsV1.CustomResourceDefinition {
+  const { spec, status } = object;
+  const name = (spec.versions ?? []).find(({ storage }) => storage)?.name;
+  const stored = status.storedVersions ?? [];
+  if (name === undefined || stored.includes(name)) return object;
+  return { ...object, status: { ...status, storedVersions: [...stored, name] } };
+}
 
 const customResourceDefinition = defineKind<apiextensionsV1.CustomResourceDefinition>({
   group: 'apiextensions.k8s.io',
   kind: 'CustomResourceDefinition',
+  validateCreate: validateDefinition,
+  validateUpdate: validateDefinitionUpdate,
+  validateStatusUpdate: validateDefinitionStatus,
+  prepareForUpdate: storeVersion,
   setDefaults: (object) => {
     const { names, conversion } = object.spec;
     return {
@@ -16,8 +45,8 @@ const customResourceDefinition = defineKind<apiextensionsV1.CustomResourceDefini
         ...object.spec,
         names: {
           ...names,
-          singular: names.singular ?? names.kind.toLowerCase(),
-          listKind: names.listKind ?? `${names.kind}List`,
+          singular: isEmpty(names.singular) ? names.kind.toLowerCase() : names.singular,
+          listKind: isEmpty(names.listKind) && names.kind !== '' ? `${names.kind}List` : names.listKind,
         },
         conversion: conversion ?? { strategy: 'None' },
       },
@@ -27,8 +56,9 @@ const customResourceDefinition = defineKind<apiextensionsV1.CustomResourceDefini
     fresh(object, {
       conditions: [],
       acceptedNames: { plural: '', kind: '' },
-      storedVersions: object.spec.versions
+      storedVersions: (object.spec.versions ?? [])
         .filter((version) => version.storage)
+        .slice(0, 1)
         .map((version) => version.name),
     }),
   columns: [
@@ -45,6 +75,9 @@ const customResourceDefinition = defineKind<apiextensionsV1.CustomResourceDefini
 const apiService = defineKind<apiregistrationV1.APIService>({
   group: 'apiregistration.k8s.io',
   kind: 'APIService',
+  validateCreate: validateApiService,
+  validateUpdate: validateApiService,
+  validateStatusUpdate: validateApiServiceStatus,
   // `v1.` is the core group's.
   nameRule: 'path-segment',
   prepareForCreate: (object) => ({ ...object, status: {} }),
@@ -85,6 +118,8 @@ const withGeneration = <T extends { readonly metadata: object }>(object: T): T =
 const mutatingWebhookConfiguration = defineKind<admissionregistrationV1.MutatingWebhookConfiguration>({
   group: 'admissionregistration.k8s.io',
   kind: 'MutatingWebhookConfiguration',
+  validateCreate: (object) => validateWebhooks(object),
+  validateUpdate: (object, old) => validateWebhooks(object, old),
   prepareForCreate: withGeneration,
   columns: [nameColumn, webhooksColumn, ageColumn],
 });
@@ -92,6 +127,8 @@ const mutatingWebhookConfiguration = defineKind<admissionregistrationV1.Mutating
 const validatingWebhookConfiguration = defineKind<admissionregistrationV1.ValidatingWebhookConfiguration>({
   group: 'admissionregistration.k8s.io',
   kind: 'ValidatingWebhookConfiguration',
+  validateCreate: (object) => validateWebhooks(object),
+  validateUpdate: (object, old) => validateWebhooks(object, old),
   prepareForCreate: withGeneration,
   columns: [nameColumn, webhooksColumn, ageColumn],
 });
@@ -109,6 +146,8 @@ const paramKindColumn = {
 const validatingAdmissionPolicy = defineKind<admissionregistrationV1.ValidatingAdmissionPolicy>({
   group: 'admissionregistration.k8s.io',
   kind: 'ValidatingAdmissionPolicy',
+  validateCreate: (object) => validateValidatingPolicy(object),
+  validateUpdate: (object, old) => validateValidatingPolicy(object, old),
   prepareForCreate: (object) => fresh(object, {}),
   columns: [
     nameColumn,
@@ -126,6 +165,8 @@ const validatingAdmissionPolicy = defineKind<admissionregistrationV1.ValidatingA
 const mutatingAdmissionPolicy = defineKind<admissionregistrationV1.MutatingAdmissionPolicy>({
   group: 'admissionregistration.k8s.io',
   kind: 'MutatingAdmissionPolicy',
+  validateCreate: (object) => validateMutatingPolicy(object),
+  validateUpdate: (object, old) => validateMutatingPolicy(object, old),
   prepareForCreate: withGeneration,
   columns: [
     nameColumn,
@@ -166,6 +207,8 @@ const validatingAdmissionPolicyBinding = defineKind<admissionregistrationV1.Vali
   {
     group: 'admissionregistration.k8s.io',
     kind: 'ValidatingAdmissionPolicyBinding',
+    validateCreate: validateValidatingBinding,
+    validateUpdate: validateValidatingBinding,
     prepareForCreate: withGeneration,
     columns: bindingColumns,
   },
@@ -174,6 +217,8 @@ const validatingAdmissionPolicyBinding = defineKind<admissionregistrationV1.Vali
 const mutatingAdmissionPolicyBinding = defineKind<admissionregistrationV1.MutatingAdmissionPolicyBinding>({
   group: 'admissionregistration.k8s.io',
   kind: 'MutatingAdmissionPolicyBinding',
+  validateCreate: validateMutatingBinding,
+  validateUpdate: validateMutatingBinding,
   prepareForCreate: withGeneration,
   columns: bindingColumns,
 });

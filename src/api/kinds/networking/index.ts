@@ -4,6 +4,17 @@ import type { networkingV1 } from '../../types/index.ts';
 import { ageColumn, formatSelector, nameColumn, orNone } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
 import { fresh } from '../workloads/index.ts';
+import { validateNetworkPolicy } from './policy-validation.ts';
+import {
+  validateIngress,
+  validateIngressClass,
+  validateIngressStatus,
+  validateIngressUpdate,
+  validateIpAddress,
+  validateIpAddressUpdate,
+  validateServiceCidr,
+  validateServiceCidrUpdate,
+} from './validation.ts';
 
 const LISTED_HOSTS = 3;
 
@@ -17,6 +28,9 @@ function hosts({ spec }: networkingV1.Ingress): string {
 const ingress = defineKind<networkingV1.Ingress>({
   group: 'networking.k8s.io',
   kind: 'Ingress',
+  validateCreate: validateIngress,
+  validateUpdate: validateIngressUpdate,
+  validateStatusUpdate: validateIngressStatus,
   prepareForCreate: (object) => fresh(object, { loadBalancer: {} }),
   columns: [
     nameColumn,
@@ -44,6 +58,8 @@ const ingress = defineKind<networkingV1.Ingress>({
 const ingressClass = defineKind<networkingV1.IngressClass>({
   group: 'networking.k8s.io',
   kind: 'IngressClass',
+  validateCreate: (object) => validateIngressClass(object),
+  validateUpdate: (object, old) => validateIngressClass(object, old),
   prepareForCreate: (object) => ({ ...object, metadata: { ...object.metadata, generation: 1 } }),
   columns: [
     nameColumn,
@@ -64,6 +80,8 @@ const ingressClass = defineKind<networkingV1.IngressClass>({
 const networkPolicy = defineKind<networkingV1.NetworkPolicy>({
   group: 'networking.k8s.io',
   kind: 'NetworkPolicy',
+  validateCreate: (object) => validateNetworkPolicy(object),
+  validateUpdate: (object, old) => validateNetworkPolicy(object, old),
   setDefaults: (object) => {
     if ((object.spec.policyTypes ?? []).length > 0) return object;
     const egress = (object.spec.egress ?? []).length > 0 ? ['Egress' as const] : [];
@@ -84,6 +102,8 @@ const networkPolicy = defineKind<networkingV1.NetworkPolicy>({
 const serviceCidr = defineKind<networkingV1.ServiceCIDR>({
   group: 'networking.k8s.io',
   kind: 'ServiceCIDR',
+  validateCreate: validateServiceCidr,
+  validateUpdate: validateServiceCidrUpdate,
   columns: [
     nameColumn,
     {
@@ -98,6 +118,9 @@ const serviceCidr = defineKind<networkingV1.ServiceCIDR>({
 const ipAddress = defineKind<networkingV1.IPAddress>({
   group: 'networking.k8s.io',
   kind: 'IPAddress',
+  nameRule: 'any',
+  validateCreate: validateIpAddress,
+  validateUpdate: validateIpAddressUpdate,
   columns: [
     nameColumn,
     {

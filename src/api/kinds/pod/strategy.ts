@@ -51,7 +51,9 @@ function withoutStopSignals(spec: coreV1.PodSpec): coreV1.PodSpec {
 
 /** `matchLabelKeys` and `mismatchLabelKeys` become expressions with the pod's own values. */
 function completeAffinity(affinity: coreV1.Affinity, labels: Labels): coreV1.Affinity {
-  const complete = <T extends coreV1.PodAffinity | coreV1.PodAntiAffinity>(part: T | undefined): T | undefined => {
+  const complete = <T extends coreV1.PodAffinity | coreV1.PodAntiAffinity>(
+    part: T | undefined,
+  ): T | undefined => {
     if (part === undefined) return undefined;
     const required = part.requiredDuringSchedulingIgnoredDuringExecution;
     const preferred = part.preferredDuringSchedulingIgnoredDuringExecution;
@@ -60,7 +62,9 @@ function completeAffinity(affinity: coreV1.Affinity, labels: Labels): coreV1.Aff
       ...(required === undefined
         ? {}
         : {
-            requiredDuringSchedulingIgnoredDuringExecution: required.map((term) => completeTerm(term, labels)),
+            requiredDuringSchedulingIgnoredDuringExecution: required.map((term) =>
+              completeTerm(term, labels),
+            ),
           }),
       ...(preferred === undefined
         ? {}

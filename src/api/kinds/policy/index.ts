@@ -4,6 +4,16 @@ import type { autoscalingV2, flowcontrolV1, nodeV1, policyV1, schedulingV1 } fro
 import { ageColumn, nameColumn } from '../columns.ts';
 import { defineKind } from '../define-kind.ts';
 import { fresh } from '../workloads/index.ts';
+import { validateAutoscaler, validateAutoscalerStatus } from './autoscaler-validation.ts';
+import { validateFlowSchema, validateFlowStatus, validatePriorityLevel } from './flow-validation.ts';
+import {
+  validateDisruptionBudget,
+  validateDisruptionBudgetStatus,
+  validatePriorityClass,
+  validatePriorityClassUpdate,
+  validateRuntimeClass,
+  validateRuntimeClassUpdate,
+} from './validation.ts';
 
 const orNotApplicable = (value: number | string | undefined): string =>
   value === undefined ? 'N/A' : String(value);
@@ -11,6 +21,9 @@ const orNotApplicable = (value: number | string | undefined): string =>
 const podDisruptionBudget = defineKind<policyV1.PodDisruptionBudget>({
   group: 'policy',
   kind: 'PodDisruptionBudget',
+  validateCreate: validateDisruptionBudget,
+  validateUpdate: validateDisruptionBudget,
+  validateStatusUpdate: validateDisruptionBudgetStatus,
   prepareForCreate: (object) =>
     fresh(object, { disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 0, expectedPods: 0 }),
   columns: [
@@ -64,6 +77,9 @@ function metricTarget(
 const horizontalPodAutoscaler = defineKind<autoscalingV2.HorizontalPodAutoscaler>({
   group: 'autoscaling',
   kind: 'HorizontalPodAutoscaler',
+  validateCreate: (object) => validateAutoscaler(object),
+  validateUpdate: (object, old) => validateAutoscaler(object, old),
+  validateStatusUpdate: validateAutoscalerStatus,
   version: 'v2',
   setDefaults: (object) => {
     const { behavior } = object.spec;
@@ -114,6 +130,8 @@ const horizontalPodAutoscaler = defineKind<autoscalingV2.HorizontalPodAutoscaler
 const priorityClass = defineKind<schedulingV1.PriorityClass>({
   group: 'scheduling.k8s.io',
   kind: 'PriorityClass',
+  validateCreate: validatePriorityClass,
+  validateUpdate: validatePriorityClassUpdate,
   prepareForCreate: (object) => ({ ...object, metadata: { ...object.metadata, generation: 1 } }),
   columns: [
     nameColumn,
@@ -141,6 +159,8 @@ const priorityClass = defineKind<schedulingV1.PriorityClass>({
 const runtimeClass = defineKind<nodeV1.RuntimeClass>({
   group: 'node.k8s.io',
   kind: 'RuntimeClass',
+  validateCreate: validateRuntimeClass,
+  validateUpdate: validateRuntimeClassUpdate,
   bumpsGeneration: () => false,
   columns: [
     nameColumn,
@@ -152,6 +172,9 @@ const runtimeClass = defineKind<nodeV1.RuntimeClass>({
 const flowSchema = defineKind<flowcontrolV1.FlowSchema>({
   group: 'flowcontrol.apiserver.k8s.io',
   kind: 'FlowSchema',
+  validateCreate: validateFlowSchema,
+  validateUpdate: validateFlowSchema,
+  validateStatusUpdate: validateFlowStatus,
   prepareForCreate: (object) => fresh(object, {}),
   columns: [
     nameColumn,
@@ -182,6 +205,9 @@ const flowSchema = defineKind<flowcontrolV1.FlowSchema>({
 const priorityLevel = defineKind<flowcontrolV1.PriorityLevelConfiguration>({
   group: 'flowcontrol.apiserver.k8s.io',
   kind: 'PriorityLevelConfiguration',
+  validateCreate: validatePriorityLevel,
+  validateUpdate: validatePriorityLevel,
+  validateStatusUpdate: validateFlowStatus,
   prepareForCreate: (object) => fresh(object, {}),
   columns: [
     nameColumn,

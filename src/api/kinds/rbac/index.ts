@@ -4,6 +4,13 @@ import type { certificatesV1, rbacV1 } from '../../types/index.ts';
 import { ageColumn, nameColumn, orNone } from '../columns.ts';
 import { defineKind, type KindColumn } from '../define-kind.ts';
 import { humanDuration } from '../human-duration.ts';
+import { validateRequest, validateRequestStatus, validateRequestUpdate } from './csr-validation.ts';
+import {
+  validateClusterRole,
+  validateClusterRoleBinding,
+  validateRole,
+  validateRoleBinding,
+} from './validation.ts';
 
 const RBAC_GROUP = 'rbac.authorization.k8s.io';
 
@@ -63,6 +70,8 @@ const subjectColumns: readonly KindColumn<Binding>[] = [
 const role = defineKind<rbacV1.Role>({
   group: RBAC_GROUP,
   kind: 'Role',
+  validateCreate: validateRole,
+  validateUpdate: validateRole,
   nameRule: 'path-segment',
   bumpsGeneration: () => false,
   columns: [nameColumn, createdColumn],
@@ -71,6 +80,8 @@ const role = defineKind<rbacV1.Role>({
 const clusterRole = defineKind<rbacV1.ClusterRole>({
   group: RBAC_GROUP,
   kind: 'ClusterRole',
+  validateCreate: validateClusterRole,
+  validateUpdate: validateClusterRole,
   nameRule: 'path-segment',
   bumpsGeneration: () => false,
   columns: [nameColumn, createdColumn],
@@ -79,6 +90,8 @@ const clusterRole = defineKind<rbacV1.ClusterRole>({
 const roleBinding = defineKind<rbacV1.RoleBinding>({
   group: RBAC_GROUP,
   kind: 'RoleBinding',
+  validateCreate: (object) => validateRoleBinding(object),
+  validateUpdate: (object, old) => validateRoleBinding(object, old),
   nameRule: 'path-segment',
   setDefaults: defaultSubjects,
   bumpsGeneration: () => false,
@@ -88,6 +101,8 @@ const roleBinding = defineKind<rbacV1.RoleBinding>({
 const clusterRoleBinding = defineKind<rbacV1.ClusterRoleBinding>({
   group: RBAC_GROUP,
   kind: 'ClusterRoleBinding',
+  validateCreate: (object) => validateClusterRoleBinding(object),
+  validateUpdate: (object, old) => validateClusterRoleBinding(object, old),
   nameRule: 'path-segment',
   setDefaults: defaultSubjects,
   bumpsGeneration: () => false,
@@ -108,6 +123,10 @@ function requestCondition({ status }: certificatesV1.CertificateSigningRequest):
 const certificateSigningRequest = defineKind<certificatesV1.CertificateSigningRequest>({
   group: 'certificates.k8s.io',
   kind: 'CertificateSigningRequest',
+  nameRule: 'any',
+  validateCreate: validateRequest,
+  validateUpdate: validateRequestUpdate,
+  validateStatusUpdate: validateRequestStatus,
   prepareForCreate: (object, { user }) => ({
     ...object,
     spec: { ...object.spec, username: user.name, groups: [...user.groups] },

@@ -1,7 +1,7 @@
 /** `clusterIP`, `clusterIPs`, `ipFamilies` and `ipFamilyPolicy` of a Service: how they agree, and what may change. */
-import { duplicate, FieldPath, invalid, notSupported, required } from '#machinery';
+import { duplicate, type FieldError, FieldPath, invalid, notSupported, required } from '#machinery';
 import type { coreV1 } from '../../types/index.ts';
-import { checkSupported, type Errors } from '../field-rules.ts';
+import { checkSupported, collect, type Errors } from '../field-rules.ts';
 import { checkLegacyIp, isDualStack, isIpv6 } from '../ip-rules.ts';
 
 type Service = coreV1.Service;
@@ -14,6 +14,10 @@ const POLICIES = ['PreferDualStack', 'RequireDualStack', 'SingleStack'];
 
 export const isHeadless = ({ spec }: Service): boolean =>
   spec.clusterIPs?.length === 1 && spec.clusterIPs[0] === 'None';
+
+/** What must hold before addresses can be allocated. */
+export const validateServiceAddresses = (service: Service, old: Service | undefined): readonly FieldError[] =>
+  collect((errors) => checkAddresses(service, old, errors));
 
 export function checkAddresses({ spec }: Service, old: Service | undefined, errors: Errors): void {
   if (spec.type === 'ExternalName') return;

@@ -13,9 +13,21 @@ import {
   validatePortNumber,
 } from '#machinery';
 import type { coreV1, discoveryV1 } from '../../types/index.ts';
-import { addInvalid, checkImmutable, checkOneOf, checkSupported, collect, type Errors } from '../field-rules.ts';
+import {
+  addInvalid,
+  checkImmutable,
+  checkOneOf,
+  checkSupported,
+  collect,
+  type Errors,
+} from '../field-rules.ts';
 import { checkEndpointIp, checkIp, checkLegacyIp, isIpv4, isIpv6 } from '../ip-rules.ts';
-import { checkDns1123Label, checkDns1123Subdomain, checkLabels, checkQualifiedName } from '../metadata-rules.ts';
+import {
+  checkDns1123Label,
+  checkDns1123Subdomain,
+  checkLabels,
+  checkQualifiedName,
+} from '../metadata-rules.ts';
 import { PROTOCOLS } from '../pod/validation/containers.ts';
 
 const subsetsPath = new FieldPath('subsets');
@@ -109,7 +121,8 @@ function checkEndpoints(endpoints: readonly Endpoint[], type: string, errors: Er
     errors.push(tooMany(endpointsPath, endpoints.length, MAX_ENDPOINTS));
     return;
   }
-  for (const [i, endpoint] of endpoints.entries()) checkEndpoint(endpoint, type, endpointsPath.index(i), errors);
+  for (const [i, endpoint] of endpoints.entries())
+    checkEndpoint(endpoint, type, endpointsPath.index(i), errors);
 }
 
 function checkEndpoint(endpoint: Endpoint, type: string, at: FieldPath, errors: Errors): void {

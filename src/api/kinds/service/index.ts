@@ -17,13 +17,17 @@ function listed(texts: readonly string[]): string {
 function defaultService(service: coreV1.Service): coreV1.Service {
   const { spec, status } = service;
   const type = spec.type ?? 'ClusterIP';
-  const outside = type === 'NodePort' || type === 'LoadBalancer' || (spec.externalIPs ?? []).length > 0;
+  const inside = type === 'ClusterIP' || type === 'NodePort' || type === 'LoadBalancer';
+  const outside =
+    type === 'NodePort' ||
+    type === 'LoadBalancer' ||
+    (type === 'ClusterIP' && (spec.externalIPs ?? []).length > 0);
   const affinity = spec.sessionAffinityConfig?.clientIP;
   const ingress = status.loadBalancer?.ingress;
   return {
     ...service,
     spec: {
-      ...spec,
+      ...withoutAffinityConfig(spec),
       ...(spec.ports === undefined
         ? {}
         : {
@@ -32,7 +36,7 @@ function defaultService(service: coreV1.Service): coreV1.Service {
             ),
           }),
       ...(outside ? { externalTrafficPolicy: spec.externalTrafficPolicy ?? 'Cluster' } : {}),
-      ...(type === 'ExternalName' ? {} : { internalTrafficPolicy: spec.internalTrafficPolicy ?? 'Cluster' }),
+      ...(inside ? { internalTrafficPolicy: spec.internalTrafficPolicy ?? 'Cluster' } : {}),
       ...(type === 'LoadBalancer'
         ? { allocateLoadBalancerNodePorts: spec.allocateLoadBalancerNodePorts ?? true }
         : {}),
@@ -57,6 +61,13 @@ function defaultService(service: coreV1.Service): coreV1.Service {
           },
         }),
   };
+}
+
+/** Without affinity it means nothing, and is not kept. */
+function withoutAffinityConfig(spec: coreV1.ServiceSpec): coreV1.ServiceSpec {
+  if (spec.sessionAffinity !== 'None' || spec.sessionAffinityConfig === undefined) return spec;
+  const { sessionAffinityConfig: _, ...rest } = spec;
+  return rest;
 }
 
 const isUnset = (port: number | string | undefined): boolean =>

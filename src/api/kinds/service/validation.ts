@@ -12,7 +12,12 @@ import {
 import type { coreV1 } from '../../types/index.ts';
 import { addInvalid, checkOneOf, checkSupported, collect, type Errors } from '../field-rules.ts';
 import { checkEndpointIp, checkLegacyCidr, checkLegacyIp } from '../ip-rules.ts';
-import { checkDns1123Label, checkDns1123Subdomain, checkLabels, checkQualifiedName } from '../metadata-rules.ts';
+import {
+  checkDns1123Label,
+  checkDns1123Subdomain,
+  checkLabels,
+  checkQualifiedName,
+} from '../metadata-rules.ts';
 import { PROTOCOLS } from '../pod/validation/containers.ts';
 import { checkPortNumberOrName } from '../pod/validation/probes.ts';
 import { checkAddresses, checkAddressUpdate, isHeadless } from './address-validation.ts';
@@ -252,7 +257,10 @@ export function checkIngressAddress(
   between?.();
   if (hostname === '') return;
   checkDns1123Subdomain(hostname, at.child('hostname'), errors);
-  if (/^[\d.]+$|:/.test(hostname) && collect((found) => void checkLegacyIp(hostname, at, found)).length === 0) {
+  if (
+    /^[\d.]+$|:/.test(hostname) &&
+    collect((found) => void checkLegacyIp(hostname, at, found)).length === 0
+  ) {
     errors.push(invalid(at.child('hostname'), hostname, 'must be a DNS name, not an IP address'));
   }
 }

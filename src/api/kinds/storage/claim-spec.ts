@@ -64,7 +64,7 @@ export function checkClaimSpec(
 }
 
 interface DataSource {
-  readonly apiGroup?: string;
+  readonly apiGroup?: string | null;
   readonly kind: string;
   readonly name: string;
   readonly namespace?: string;
@@ -76,7 +76,8 @@ function checkDataSource(
   errors: Errors,
   allowInvalidApiGroup: boolean,
 ): void {
-  const { apiGroup = '', kind, name, namespace = '' } = source;
+  const { kind, name, namespace = '' } = source;
+  const apiGroup = source.apiGroup ?? '';
   checkPresent(name, at.child('name'), errors);
   checkPresent(kind, at.child('kind'), errors);
   if (apiGroup === '' && kind !== 'PersistentVolumeClaim') {
@@ -107,7 +108,7 @@ function checkDataSources(
   if ((dataSourceRef.namespace ?? '') !== '') {
     errors.push(invalid(at, blamed, 'may not be specified when dataSourceRef.namespace is specified'));
   } else if (
-    dataSource.apiGroup !== dataSourceRef.apiGroup ||
+    (dataSource.apiGroup ?? '') !== (dataSourceRef.apiGroup ?? '') ||
     dataSource.kind !== dataSourceRef.kind ||
     dataSource.name !== dataSourceRef.name
   ) {

@@ -3,6 +3,20 @@ import type { KindBehaviour } from '../../kind-behaviour.ts';
 import type { coreV1, storageV1 } from '../../types/index.ts';
 import { ageColumn, nameColumn, orNone } from '../columns.ts';
 import { defineKind, type KindColumn } from '../define-kind.ts';
+import { settleDataSources } from './claim-source.ts';
+import { validateClaim, validateClaimStatus, validateClaimUpdate } from './claim-validation.ts';
+import {
+  validateAttachment,
+  validateAttachmentUpdate,
+  validateAttributesClass,
+  validateCsiDriver,
+  validateCsiNode,
+  validateStorageCapacity,
+  validateStorageCapacityUpdate,
+  validateStorageClass,
+  validateStorageClassUpdate,
+} from './class-validation.ts';
+import { validateVolume, validateVolumeUpdate } from './volume-validation.ts';
 
 const MODE_NAMES: Readonly<Record<string, string>> = {
   ReadWriteOnce: 'RWO',
@@ -28,6 +42,8 @@ const volumeModeColumn: KindColumn<{ readonly spec: { readonly volumeMode?: stri
 const persistentVolume = defineKind<coreV1.PersistentVolume>({
   group: '',
   kind: 'PersistentVolume',
+  validateCreate: validateVolume,
+  validateUpdate: validateVolumeUpdate,
   prepareForCreate: (object) => ({ ...object, status: { phase: 'Pending' } }),
   bumpsGeneration: () => false,
   selectableFields: ({ metadata }) => ({ name: metadata.name }),
@@ -75,7 +91,11 @@ const persistentVolume = defineKind<coreV1.PersistentVolume>({
 const persistentVolumeClaim = defineKind<coreV1.PersistentVolumeClaim>({
   group: '',
   kind: 'PersistentVolumeClaim',
-  prepareForCreate: (object) => ({ ...object, status: { phase: 'Pending' } }),
+  validateCreate: validateClaim,
+  validateUpdate: validateClaimUpdate,
+  validateStatusUpdate: validateClaimStatus,
+  prepareForCreate: (object) => ({ ...settleDataSources(object), status: { phase: 'Pending' } }),
+  prepareForUpdate: (object, old) => settleDataSources(object, old),
   bumpsGeneration: () => false,
   selectableFields: ({ metadata }) => ({ name: metadata.name }),
   columns: [
@@ -114,6 +134,8 @@ const DEFAULT_CLASS = 'storageclass.kubernetes.io/is-default-class';
 const storageClass = defineKind<storageV1.StorageClass>({
   group: 'storage.k8s.io',
   kind: 'StorageClass',
+  validateCreate: validateStorageClass,
+  validateUpdate: validateStorageClassUpdate,
   bumpsGeneration: () => false,
   columns: [
     {
@@ -144,6 +166,8 @@ const storageClass = defineKind<storageV1.StorageClass>({
 const volumeAttributesClass = defineKind<storageV1.VolumeAttributesClass>({
   group: 'storage.k8s.io',
   kind: 'VolumeAttributesClass',
+  validateCreate: (object) => validateAttributesClass(object),
+  validateUpdate: (object, old) => validateAttributesClass(object, old),
   bumpsGeneration: () => false,
   columns: [
     nameColumn,
@@ -155,6 +179,8 @@ const volumeAttributesClass = defineKind<storageV1.VolumeAttributesClass>({
 const volumeAttachment = defineKind<storageV1.VolumeAttachment>({
   group: 'storage.k8s.io',
   kind: 'VolumeAttachment',
+  validateCreate: validateAttachment,
+  validateUpdate: validateAttachmentUpdate,
   prepareForCreate: (object) => ({ ...object, status: { attached: false } }),
   bumpsGeneration: () => false,
   columns: [
@@ -175,6 +201,8 @@ const volumeAttachment = defineKind<storageV1.VolumeAttachment>({
 const csiNode = defineKind<storageV1.CSINode>({
   group: 'storage.k8s.io',
   kind: 'CSINode',
+  validateCreate: (object) => validateCsiNode(object),
+  validateUpdate: (object, old) => validateCsiNode(object, old),
   bumpsGeneration: () => false,
   columns: [
     nameColumn,
@@ -191,6 +219,8 @@ const csiNode = defineKind<storageV1.CSINode>({
 const csiDriver = defineKind<storageV1.CSIDriver>({
   group: 'storage.k8s.io',
   kind: 'CSIDriver',
+  validateCreate: (object) => validateCsiDriver(object),
+  validateUpdate: (object, old) => validateCsiDriver(object, old),
   columns: [
     nameColumn,
     {
@@ -237,6 +267,8 @@ const orUnset = (items: readonly string[] | undefined): string =>
 const csiStorageCapacity = defineKind<storageV1.CSIStorageCapacity>({
   group: 'storage.k8s.io',
   kind: 'CSIStorageCapacity',
+  validateCreate: validateStorageCapacity,
+  validateUpdate: validateStorageCapacityUpdate,
   bumpsGeneration: () => false,
   columns: [
     nameColumn,

@@ -5,6 +5,7 @@ import type { appsV1, coreV1 } from '../../types/index.ts';
 import { ageColumn, formatLabels, formatSelector, nameColumn, orNone, templateColumns } from '../columns.ts';
 import { defineKind, type KindColumn } from '../define-kind.ts';
 import { defaultTemplate } from '../pod/defaults.ts';
+import { validateControllerRevision, validateControllerRevisionUpdate } from './revision-validation.ts';
 import {
   validateDaemonSetStatus,
   validateDeploymentStatus,
@@ -12,8 +13,6 @@ import {
   validateStatefulSetStatus,
 } from './status-validation.ts';
 import {
-  validateControllerRevision,
-  validateControllerRevisionUpdate,
   validateDaemonSet,
   validateDeployment,
   validateReplicaSet,
@@ -38,7 +37,9 @@ const selectorColumn: KindColumn<Selecting> = {
   description: 'Which pods belong to it.',
   wide: true,
   cell: ({ spec: { selector } }) =>
-    selector !== undefined && ('matchLabels' in selector || 'matchExpressions' in selector)
+    selector !== undefined &&
+    selector !== null &&
+    ('matchLabels' in selector || 'matchExpressions' in selector)
       ? formatSelector(selector)
       : formatLabels(selector as Readonly<Record<string, string>> | undefined),
 };

@@ -30,23 +30,24 @@ type Template = coreV1.PodTemplateSpec;
 
 const specPath = new FieldPath('spec');
 
+/** A selector nobody gave is printed as null. */
+type MaybeSelector = LabelSelectorObject | null | undefined;
+
 /** Undefined: the selector cannot be read. */
-function selects(selector: LabelSelectorObject | undefined, template: Template): boolean | undefined {
+export function selects(
+  selector: MaybeSelector,
+  labels: Readonly<Record<string, string>> | undefined,
+): boolean | undefined {
   try {
-    return compileLabelSelector(selector)(template.metadata?.labels);
+    return compileLabelSelector(selector ?? undefined)(labels);
   } catch {
     return undefined;
   }
 }
 
 /** A selector that must be there, must select something, and must select what the template makes. */
-function checkRequiredSelector(
-  selector: LabelSelectorObject | undefined,
-  noun: string,
-  at: FieldPath,
-  errors: Errors,
-): void {
-  if (selector === undefined) {
+function checkRequiredSelector(selector: MaybeSelector, noun: string, at: FieldPath, errors: Errors): void {
+  if (selector === undefined || selector === null) {
     errors.push(required(at));
     return;
   }
@@ -57,12 +58,12 @@ function checkRequiredSelector(
 }
 
 export function checkSelected(
-  selector: LabelSelectorObject | undefined,
+  selector: MaybeSelector,
   template: Template,
   at: FieldPath,
   errors: Errors,
 ): void {
-  if (selects(selector, template) !== false) return;
+  if (selects(selector, template.metadata?.labels) !== false) return;
   const why = '`selector` does not match template `labels`';
   errors.push(invalid(at.child('metadata', 'labels'), sortedMap(template.metadata?.labels), why));
 }
@@ -74,7 +75,7 @@ function checkNoDeadline(template: Template, noun: string, at: FieldPath, errors
 }
 
 interface Replicated {
-  readonly selector?: LabelSelectorObject;
+  readonly selector?: LabelSelectorObject | null;
   readonly template?: Template;
 }
 
@@ -84,13 +85,11 @@ function checkReplicated(spec: Replicated, old: Replicated | undefined, errors: 
   const template = spec.template ?? {};
   const templatePath = specPath.child('template');
   checkRequiredSelector(spec.selector, 'deployment', at, errors);
-  if (spec.selector !== undefined && selects(spec.selector, template) === undefined) {
+  if (selects(spec.selector, template.metadata?.labels) === undefined) {
     errors.push(invalid(at, spec.selector, 'invalid label selector'));
     return;
   }
-  if (spec.selector !== undefined && !isEmptySelector(spec.selector)) {
-    checkSelected(spec.selector, template, templatePath, errors);
-  } else if (spec.selector === undefined) checkSelected(undefined, template, templatePath, errors);
+  checkSelected(spec.selector, template, templatePath, errors);
   checkPodTemplate(template, old?.template, templatePath, errors);
   checkAlwaysRestarts(template.spec, templatePath.child('spec'), errors);
   checkNoDeadline(template, 'ReplicaSet', templatePath, errors);
@@ -203,7 +202,9 @@ export const validateDaemonSet = (
   old?: appsV1.DaemonSet,
 ): readonly FieldError[] =>
   collect((errors) => {
-    const { selector, template } = spec;
+    const { template } = spec;
+    const given: MaybeSelector = spec.selector;
+    const selector = given ?? undefined;
     const at = specPath.child('template');
     const selectorPath = specPath.child('selector');
     if (old !== undefined) checkImmutable(selector, old.spec.selector, selectorPath, errors);
@@ -298,19 +299,17 @@ function checkStatefulSet(
   checkNonNegative(spec.replicas, specPath.child('replicas'), errors);
   checkNonNegative(spec.minReadySeconds, specPath.child('minReadySeconds'), errors);
   checkNonNegative(spec.ordinals?.start, specPath.child('ordinals.start'), errors);
-  const { serviceName = '' } = spec;
+  const { serviceName } = spec;
   if (!isUpdate && serviceName !== '') {
     checkDns1123Label(serviceName, specPath.child('serviceName'), errors);
   }
   const selectorPath = specPath.child('selector');
   const at = specPath.child('template');
   checkRequiredSelector(spec.selector, 'statefulset', selectorPath, errors);
-  if (spec.selector !== undefined && selects(spec.selector, spec.template) === undefined) {
+  if (selects(spec.selector, spec.template?.metadata?.labels) === undefined) {
     errors.push(invalid(selectorPath, spec.selector, ''));
   } else {
-    if (spec.selector === undefined || !isEmptySelector(spec.selector)) {
-      checkSelected(spec.selector, spec.template, at, errors);
-    }
+    checkSelected(spec.selector, spec.template, at, errors);
     if (checksTemplate) checkPodTemplate(podTemplateOf(spec), old?.template, at, errors);
   }
   checkAlwaysRestarts(spec.template.spec, at.child('spec'), errors);
@@ -379,28 +378,3 @@ function checkRollingStatefulSet(
   if (intOrPercentNumber(maxUnavailable) === 0) errors.push(invalid(path, maxUnavailable, 'cannot be 0'));
   checkNotAboveHundredPercent(maxUnavailable, path, errors);
 }
-
-const revisionPath = new FieldPath('revision');
-const dataPath = new FieldPath('data');
-
-export const validateControllerRevision = ({
-  revision,
-  data,
-}: appsV1.ControllerRevision): readonly FieldError[] =>
-  collect((errors) => {
-    checkNonNegative(revision, revisionPath, errors);
-    const value: unknown = data;
-    if (value === undefined || value === null) errors.push(required(dataPath, 'data is mandatory'));
-    else if (typeof value !== 'object' || Array.isArray(value)) {
-      errors.push(required(dataPath, 'data must be a valid JSON object'));
-    }
-  });
-
-export const validateControllerRevisionUpdate = (
-  next: appsV1.ControllerRevision,
-  old: appsV1.ControllerRevision,
-): readonly FieldError[] =>
-  collect((errors) => {
-    checkNonNegative(next.revision, revisionPath, errors);
-    checkImmutable(next.data, old.data, dataPath, errors);
-  });

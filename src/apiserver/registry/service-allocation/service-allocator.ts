@@ -5,7 +5,7 @@
  * port, each on the condition that it is not there yet. So two API servers can try the same address at the same time
  * and one of them is refused and tries again, and no address outlives its Service.
  */
-import type { coreV1 } from '#api';
+import { type coreV1, validateServiceAddresses } from '#api';
 import { type FieldError, internalError, invalid, invalidObject, type KubeObject } from '#machinery';
 import { type Clock, formatTime, type Random } from '#platform';
 import type { Write } from '#store';
@@ -60,6 +60,8 @@ export class ServiceAllocator implements WriteCompanion {
     await this.load();
     const before = old === undefined ? undefined : typed<Service>(old);
     const kept = keepAllocated(typed<Service>(next), before);
+    const wrong = validateServiceAddresses(kept, before);
+    if (wrong.length > 0) throw invalidObject(SERVICE, kept.metadata.name ?? '', wrong);
     const addressed = this.#withAddress(withFamilies(kept, before), before);
     const service = this.#withPorts(addressed, before);
     const object: KubeObject = {

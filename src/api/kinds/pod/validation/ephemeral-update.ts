@@ -1,7 +1,7 @@
 /** The `ephemeralcontainers` subresource: containers are added, never changed or removed. */
 import { deepEqual, type FieldError, FieldPath, fieldForbidden } from '#machinery';
 import type { coreV1 } from '../../../types/index.ts';
-import type { Errors } from '../../field-rules.ts';
+import { type Errors, ROOT } from '../../field-rules.ts';
 import { specDiff } from '../../spec-diff.ts';
 import { MIRROR_POD } from './annotations.ts';
 
@@ -13,7 +13,7 @@ export function checkEphemeralUpdate(
   errors: Errors,
 ): readonly FieldError[] {
   if (old.metadata.annotations?.[MIRROR_POD] !== undefined) {
-    return [fieldForbidden('', 'static pods do not support ephemeral containers')];
+    return [fieldForbidden(ROOT, 'static pods do not support ephemeral containers')];
   }
   for (const container of old.spec.ephemeralContainers ?? []) {
     const next = pod.spec.ephemeralContainers?.find(({ name }) => name === container.name);

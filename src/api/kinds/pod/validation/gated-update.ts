@@ -25,7 +25,7 @@ export function checkNodeAffinityAdditions(
   errors: Errors,
 ): void {
   const oldTerms = old?.[REQUIRED]?.nodeSelectorTerms;
-  if (oldTerms === undefined || deepEqual(next, old)) return;
+  if (oldTerms === undefined || oldTerms === null || deepEqual(next, old)) return;
   const path = at.child(REQUIRED, 'nodeSelectorTerms');
   const newTerms = next?.[REQUIRED]?.nodeSelectorTerms ?? [];
   if (oldTerms.length > 0 && oldTerms.length !== newTerms.length) {

@@ -13,7 +13,14 @@ import {
   validateInRange,
 } from '#machinery';
 import type { coreV1 } from '../../../types/index.ts';
-import { addInvalid, checkOneOf, checkPresent, checkSupported, type Errors } from '../../field-rules.ts';
+import {
+  addInvalid,
+  checkOneOf,
+  checkPresent,
+  checkSupported,
+  type Errors,
+  ROOT,
+} from '../../field-rules.ts';
 import { checkLegacyIp } from '../../ip-rules.ts';
 import {
   checkDns1123Label,
@@ -134,7 +141,7 @@ function checkPodClaims(
   const names = new Set<string>();
   for (const [i, claim] of claims.entries()) {
     if (metadata?.annotations?.['kubernetes.io/config.mirror'] !== undefined) {
-      errors.push(fieldForbidden('', 'static pods do not support resource claims'));
+      errors.push(fieldForbidden(ROOT, 'static pods do not support resource claims'));
       continue;
     }
     const path = at.index(i);
@@ -187,7 +194,7 @@ const UNDERSCORE_MESSAGE = regexMessage(
 function checkSearch(search: string, at: FieldPath, errors: Errors): void {
   if (search === '.') return;
   const name = search.replace(/\.$/, '');
-  if (Buffer.byteLength(name) > 253) errors.push(invalid(at, name, 'must be no more than 253 bytes'));
+  if (Buffer.byteLength(name) > 253) errors.push(invalid(at, name, 'must be no more than 253 characters'));
   if (!name.split('.').every((label) => /^_?[a-z0-9](?:[-_a-z0-9]*[a-z0-9])?$/.test(label))) {
     errors.push(invalid(at, name, UNDERSCORE_MESSAGE));
   }

@@ -168,7 +168,7 @@ function withoutAllowedChanges(next: PodSpec, old: PodSpec, errors: Errors): Pod
     containers: readonly coreV1.Container[] | undefined,
     olds: readonly coreV1.Container[] = [],
   ): readonly coreV1.Container[] | undefined =>
-    containers?.map((container, i) => ({ ...container, image: olds[i]?.image }) as coreV1.Container);
+    containers?.map((container, i) => ({ ...container, image: olds[i]?.image }));
   const gracePeriod =
     (old.terminationGracePeriodSeconds ?? 0) < 0 && next.terminationGracePeriodSeconds === 1
       ? old.terminationGracePeriodSeconds
@@ -200,6 +200,5 @@ function withoutPlacementChanges(next: PodSpec, old: PodSpec, errors: Errors): P
   const merged = { ...next.affinity, nodeAffinity: oldAffinity };
   const isNothing = Object.values(merged).every((part) => part === undefined);
   const affinity = isNothing && old.affinity === undefined ? undefined : merged;
-  // Sound for the same reason as above.
-  return { ...next, nodeSelector: old.nodeSelector, affinity } as PodSpec;
+  return { ...next, nodeSelector: old.nodeSelector, affinity };
 }

@@ -1,7 +1,7 @@
 /** The `resize` subresource: CPU and memory of running containers. */
 import { deepEqual, type FieldError, FieldPath, fieldForbidden, invalid } from '#machinery';
 import type { coreV1 } from '../../../types/index.ts';
-import type { Errors } from '../../field-rules.ts';
+import { type Errors, ROOT } from '../../field-rules.ts';
 import type { ResourceList } from '../../resource-rules.ts';
 import { qualityOfService } from '../quality-of-service.ts';
 import { MIRROR_POD } from './annotations.ts';
@@ -16,9 +16,9 @@ const specPath = new FieldPath('spec');
 /** @param errors what was found before; given back with what is found here. */
 export function checkResize(pod: Pod, old: Pod, errors: Errors): readonly FieldError[] {
   if (old.metadata.annotations?.[MIRROR_POD] !== undefined) {
-    return [fieldForbidden('', 'static pods cannot be resized')];
+    return [fieldForbidden(ROOT, 'static pods cannot be resized')];
   }
-  if (old.spec.os?.name === 'windows') return [fieldForbidden('', 'windows pods cannot be resized')];
+  if (old.spec.os?.name === 'windows') return [fieldForbidden(ROOT, 'windows pods cannot be resized')];
   if ((old.status.qosClass ?? qualityOfService(old.spec)) !== qualityOfService(pod.spec)) {
     const why = 'Pod QOS Class may not change as a result of resizing';
     errors.push(invalid(specPath, pod.status.qosClass ?? '', why));
