@@ -75,6 +75,21 @@ test('a page of a compacted revision is 410 with a token that goes on at the new
   await server.close();
 });
 
+test('a compacted revision is gone also for kinds in which nothing has changed since', async () => {
+  const { endpoint, server, store } = await withConfigMaps('c1', 'c2');
+  const first = await list(endpoint, { limit: 1 });
+  assert.deepEqual(names(await list(endpoint, { continue: first.metadata.continue })), ['c2']);
+  await ask(endpoint, {
+    verb: 'create',
+    ...CONFIG_MAPS,
+    resource: 'secrets',
+    body: { metadata: { name: 's' } },
+  });
+  await store.compact(store.revision);
+  await assert.rejects(list(endpoint, { continue: first.metadata.continue }), ExpiredContinueError);
+  await server.close();
+});
+
 test('resourceVersion: exact shows the past, a future one is 504, a compacted one 410', async () => {
   const { endpoint, server, store } = await withConfigMaps('c1');
   const then = String(store.revision);

@@ -49,9 +49,27 @@ async function listSlowly(cache: ResourceCache, selection: Selection, options: P
   const plan = await prepare(cache, options);
   const { exact } = plan;
   if (exact === undefined || (exact >= cache.lastChange && exact <= cache.revision)) {
+    if (exact !== undefined && exact < cache.revision) await assertHeld(cache, exact, options, plan.start);
     return fromCache(cache, selection, plan);
   }
   return fromHistory(cache, selection, { ...plan, exact }, options.continue !== undefined);
+}
+
+/**
+ * The newest state is that of an older revision too when nothing of the kind has changed since; but a revision that
+ * was compacted is gone for every list, or how long a token lives would depend on what others write.
+ */
+async function assertHeld(
+  cache: ResourceCache,
+  revision: Revision,
+  options: Paging,
+  start: string,
+): Promise<void> {
+  try {
+    await cache.hub.store.get(cache.prefix, { revision });
+  } catch (error) {
+    throw historyError(error, options.continue === undefined ? undefined : start);
+  }
 }
 
 async function prepare(cache: ResourceCache, options: Paging): Promise<Plan> {
