@@ -24,9 +24,20 @@ export interface RevisionOwner {
   readonly status: { readonly collisionCount?: number };
 }
 
-/** The patch that brings the template of a revision back. */
+/**
+ * The patch that brings the template of a revision back. Tools recognise the revision of a template by the bytes of
+ * this patch: keys in order, as Go prints maps.
+ */
 export function revisionData(template: coreV1.PodTemplateSpec): unknown {
-  return { spec: { template: { ...template, $patch: 'replace' } } };
+  return { spec: { template: sorted({ ...template, $patch: 'replace' }) } };
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).filter(([, field]) => field !== undefined);
+  entries.sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, field]) => [key, sorted(field)]));
 }
 
 /** The template a revision holds. */
