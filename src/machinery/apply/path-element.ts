@@ -75,31 +75,38 @@ export function compareSteps(a: string, b: string): number {
   return compareContent(contentOf(a), contentOf(b));
 }
 
+/** What orders a step among its like: its scalar, or the names and values of its keys. */
+type Content =
+  | { readonly keys: readonly (readonly [name: string, value: unknown])[] }
+  | { readonly scalar: unknown };
+
 /** Contents of steps that were compared before; started afresh when full. */
 const MAX_KNOWN_CONTENTS = 2_048;
-const contents = new Map<string, unknown>();
+const contents = new Map<string, Content>();
 
-function contentOf(step: string): unknown {
+function contentOf(step: string): Content {
   let content = contents.get(step);
   if (content === undefined) {
-    content = JSON.parse(step.slice(2));
+    const value: unknown = JSON.parse(step.slice(2));
+    content =
+      typeof value === 'object' && value !== null ? { keys: Object.entries(value) } : { scalar: value };
     if (contents.size >= MAX_KNOWN_CONTENTS) contents.clear();
     contents.set(step, content);
   }
   return content;
 }
 
-function compareContent(a: unknown, b: unknown): number {
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return compareScalars(a, b);
-  const left = Object.entries(a);
-  const right = Object.entries(b);
-  for (let i = 0; i < Math.min(left.length, right.length); i++) {
-    const [leftName, leftValue] = left[i] ?? ['', undefined];
-    const [rightName, rightValue] = right[i] ?? ['', undefined];
-    const order = compareText(leftName, rightName) || compareScalars(leftValue, rightValue);
+function compareContent(a: Content, b: Content): number {
+  if (!('keys' in a) || !('keys' in b)) {
+    return compareScalars('keys' in a ? a.keys : a.scalar, 'keys' in b ? b.keys : b.scalar);
+  }
+  for (let i = 0; i < Math.min(a.keys.length, b.keys.length); i++) {
+    const [left, right] = [a.keys[i], b.keys[i]];
+    if (left === undefined || right === undefined) break;
+    const order = compareText(left[0], right[0]) || compareScalars(left[1], right[1]);
     if (order !== 0) return order;
   }
-  return left.length - right.length;
+  return a.keys.length - b.keys.length;
 }
 
 const SCALAR_ORDER: readonly string[] = ['number', 'string', 'boolean', 'object'];
