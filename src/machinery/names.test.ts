@@ -29,7 +29,7 @@ test('bad names say why, in upstream words', () => {
       "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')",
   ]);
   assert.deepEqual(validateDns1123Label('a.b'), ['must not contain dots']);
-  assert.deepEqual(validateDns1123Label('a'.repeat(64)), ['must be no more than 63 bytes']);
+  assert.deepEqual(validateDns1123Label('a'.repeat(64)), ['must be no more than 63 characters']);
   assert.deepEqual(validateQualifiedName('/a'), ['prefix part must be non-empty']);
   const [empty, pattern = ''] = validateQualifiedName('a.b/');
   assert.equal(empty, 'name part must be non-empty');

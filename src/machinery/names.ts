@@ -28,7 +28,9 @@ const labelKey = /^[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?$/;
 const isSubdomainText = (value: string): boolean =>
   value.split('.').every((label) => dns1123Label.test(label));
 
-const tooLong = (max: number): string => `must be no more than ${max} bytes`;
+/** Upstream counts bytes and says so only of labels. */
+const tooLong = (max: number): string => `must be no more than ${max} characters`;
+const tooLongLabel = (max: number): string => `must be no more than ${max} bytes`;
 const EMPTY = 'must be non-empty';
 const byteLength = (value: string): number => Buffer.byteLength(value);
 
@@ -125,14 +127,14 @@ export function validateQualifiedName(value: string): string[] {
   }
   if (name === '') errors.push(`name part ${EMPTY}`);
   else if (byteLength(name) > LABEL_VALUE_MAX_LENGTH)
-    errors.push(`name part ${tooLong(LABEL_VALUE_MAX_LENGTH)}`);
+    errors.push(`name part ${tooLongLabel(LABEL_VALUE_MAX_LENGTH)}`);
   if (!labelKey.test(name)) errors.push(`name part ${LABEL_KEY_MESSAGE}`);
   return errors;
 }
 
 export function validateLabelValue(value: string): string[] {
   const errors: string[] = [];
-  if (byteLength(value) > LABEL_VALUE_MAX_LENGTH) errors.push(tooLong(LABEL_VALUE_MAX_LENGTH));
+  if (byteLength(value) > LABEL_VALUE_MAX_LENGTH) errors.push(tooLongLabel(LABEL_VALUE_MAX_LENGTH));
   if (value !== '' && !labelKey.test(value)) errors.push(LABEL_VALUE_MESSAGE);
   return errors;
 }

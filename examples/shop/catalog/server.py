@@ -28,8 +28,6 @@ def priced_items():
 
 
 class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
     def answer(self, code, body):
         data = (json.dumps(body) + "\n").encode()
         self.send_response(code)
@@ -57,7 +55,10 @@ class Handler(BaseHTTPRequestHandler):
 
 
 server = ThreadingHTTPServer(("", int(os.environ.get("PORT", "8080"))), Handler)
+# Requests that are being answered when the pod is told to end are answered.
+server.daemon_threads = False
 signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
 print("catalog listens", flush=True)
 server.serve_forever()
+server.server_close()
 sys.exit(0)

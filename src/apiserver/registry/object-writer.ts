@@ -35,6 +35,7 @@ import {
   withoutDuplicateOwners,
   withoutSystemFields,
   withSystemFields,
+  withoutNewTimes,
 } from './object-metadata.ts';
 import type { ServedResource } from './served-resource.ts';
 import { commitPut, type Rider } from './store-commit.ts';
@@ -97,10 +98,13 @@ export class ObjectWriter {
     body: KubeObject,
     call: WriteCall,
   ): Promise<CacheEntry> {
-    const wiped = withoutSystemFields(body);
-    if ((wiped.metadata.resourceVersion ?? '') !== '') {
+    const { resourceVersion } = body.metadata;
+    // What is no number, or nought, upstream overlooks.
+    if (/^0*[1-9]\d*$/.test(resourceVersion ?? '')) {
       throw new StatusError(500, '', 'resourceVersion should not be set on objects to be created');
     }
+    const given = withoutSystemFields(body);
+    const wiped = resourceVersion === undefined ? given : withMetadata(given, { resourceVersion: undefined });
     const namespace = served.info.namespaced ? target.namespace : undefined;
     const placed = withoutDuplicateOwners(inRequestNamespace(wiped, namespace), call.warn, false);
     return this.#createPlaced(served, target, this.#track(served, undefined, placed, call), call);
@@ -238,7 +242,7 @@ export class ObjectWriter {
       await this.#options.finishDeletion(served, live);
       return { entry: CacheEntry.fromObject(live.key, live.revision, object) };
     }
-    if (deepEqual(object, old)) return { entry: live };
+    if (deepEqual(withoutNewTimes(object, old), old)) return { entry: live };
     if (call.dryRun) return { entry: CacheEntry.fromObject(live.key, live.revision, object) };
     const result = await commitPut(this.#options.store, stored, object, live.revision, ready?.rider);
     if (result.committed) return { entry: result.entry };

@@ -61,6 +61,9 @@ interface PullTimes {
 /** Pulls at once on one node; more wait their turn. */
 const MAX_PARALLEL_PULLS = 5;
 
+/** After this long a failed pull (ErrImagePull) becomes one that waits for its next attempt (ImagePullBackOff). */
+const SHOWN_AS_FAILED_MS = 3_000;
+
 export class ImagePuller {
   readonly #images: ImageService;
   readonly #events: EventSink;
@@ -150,7 +153,8 @@ export class ImagePuller {
         )
       : new ImageError('ErrImagePull', error.message);
     memory.lastErrors.set(image, `${failure.reason}: ${failure.message}`);
-    return new ImageError(failure.reason, failure.message, memory.backoff.remainingSinceUpdateMs(image));
+    const leftMs = memory.backoff.remainingSinceUpdateMs(image);
+    return new ImageError(failure.reason, failure.message, Math.min(leftMs, SHOWN_AS_FAILED_MS));
   }
 
   async #inTurn(request: ImageRequest, name: string): Promise<PullTimes> {
