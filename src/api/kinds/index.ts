@@ -7,6 +7,7 @@ import { networkingKinds } from './networking/index.ts';
 import { podKinds } from './pod/index.ts';
 import { policyKinds } from './policy/index.ts';
 import { rbacKinds } from './rbac/index.ts';
+import { resourceKinds } from './resource/index.ts';
 import { serviceKinds } from './service/index.ts';
 import { storageKinds } from './storage/index.ts';
 import { workloadKinds } from './workloads/index.ts';
@@ -21,6 +22,7 @@ const all: readonly KindBehaviour[] = [
   ...storageKinds,
   ...policyKinds,
   ...rbacKinds,
+  ...resourceKinds,
   ...extensionKinds,
 ];
 

@@ -27,6 +27,13 @@ function defaultJobSpec(spec: batchV1.JobSpec): batchV1.JobSpec {
   };
 }
 
+/** A job without labels gets those of its pods. */
+function withTemplateLabels(job: batchV1.Job): batchV1.Job {
+  const labels = job.spec.template.metadata?.labels;
+  if (labels === undefined || Object.keys(job.metadata.labels ?? {}).length > 0) return job;
+  return { ...job, metadata: { ...job.metadata, labels } };
+}
+
 /** A job finds its pods by its own uid, unless the selector was made by hand. */
 function generateSelector(job: batchV1.Job): batchV1.Job {
   if (job.spec.manualSelector === true) return job;
@@ -79,15 +86,9 @@ const job = defineKind<batchV1.Job>({
   group: 'batch',
   kind: 'Job',
   setDefaults(object) {
-    const labels = object.spec.template.metadata?.labels;
-    const unlabelled = Object.keys(object.metadata.labels ?? {}).length === 0;
-    return {
-      ...object,
-      metadata: { ...object.metadata, ...(unlabelled && labels !== undefined ? { labels } : {}) },
-      spec: defaultJobSpec(object.spec),
-    };
+    return { ...withTemplateLabels(object), spec: defaultJobSpec(object.spec) };
   },
-  prepareForCreate: (object) => generateSelector(fresh(object, {})),
+  prepareForCreate: (object) => withTemplateLabels(generateSelector(fresh(object, {}))),
   validateCreate: validateJob,
   validateUpdate: validateJobUpdate,
   validateStatusUpdate: validateJobStatus,

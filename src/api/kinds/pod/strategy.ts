@@ -39,8 +39,9 @@ function withoutStopSignals(spec: coreV1.PodSpec): coreV1.PodSpec {
   if (!spec.containers.some(hasSignal) && spec.initContainers?.some(hasSignal) !== true) return spec;
   const strip = (container: coreV1.Container): coreV1.Container => {
     if (container.lifecycle === undefined) return container;
-    const { stopSignal: _, ...lifecycle } = container.lifecycle;
-    return { ...container, lifecycle };
+    const { lifecycle, ...rest } = container;
+    const { stopSignal: _, ...hooks } = lifecycle;
+    return Object.keys(hooks).length === 0 ? rest : { ...rest, lifecycle: hooks };
   };
   return {
     ...spec,

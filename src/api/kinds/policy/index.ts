@@ -117,11 +117,11 @@ const horizontalPodAutoscaler = defineKind<autoscalingV2.HorizontalPodAutoscaler
       description: 'At least so many.',
       cell: ({ spec }) => String(spec.minReplicas ?? '<unset>'),
     },
-    { name: 'MaxPods', description: 'At most so many.', cell: ({ spec }) => String(spec.maxReplicas) },
+    { name: 'MaxPods', description: 'At most so many.', cell: ({ spec }) => spec.maxReplicas },
     {
       name: 'Replicas',
       description: 'So many now.',
-      cell: ({ status }) => String(status.currentReplicas ?? 0),
+      cell: ({ status }) => status.currentReplicas ?? 0,
     },
     ageColumn,
   ],

@@ -44,7 +44,15 @@ const persistentVolume = defineKind<coreV1.PersistentVolume>({
   kind: 'PersistentVolume',
   validateCreate: validateVolume,
   validateUpdate: validateVolumeUpdate,
-  prepareForCreate: (object) => ({ ...object, status: { phase: 'Pending' } }),
+  prepareForCreate: (object, { now }) => ({
+    ...object,
+    status: { phase: 'Pending', lastPhaseTransitionTime: now },
+  }),
+  prepareForStatusUpdate: (object, old, { now }) =>
+    (object.status.phase ?? '') === (old.status.phase ?? '') ||
+    (object.status.lastPhaseTransitionTime ?? '') !== (old.status.lastPhaseTransitionTime ?? '')
+      ? object
+      : { ...object, status: { ...object.status, lastPhaseTransitionTime: now } },
   bumpsGeneration: () => false,
   selectableFields: ({ metadata }) => ({ name: metadata.name }),
   columns: [
@@ -157,7 +165,7 @@ const storageClass = defineKind<storageV1.StorageClass>({
     {
       name: 'AllowVolumeExpansion',
       description: 'Whether volumes can grow.',
-      cell: ({ allowVolumeExpansion }) => String(allowVolumeExpansion === true),
+      cell: ({ allowVolumeExpansion }) => allowVolumeExpansion === true,
     },
     ageColumn,
   ],
@@ -270,11 +278,6 @@ const csiStorageCapacity = defineKind<storageV1.CSIStorageCapacity>({
   validateCreate: validateStorageCapacity,
   validateUpdate: validateStorageCapacityUpdate,
   bumpsGeneration: () => false,
-  columns: [
-    nameColumn,
-    { name: 'StorageClassName', description: 'The class.', cell: ({ storageClassName }) => storageClassName },
-    { name: 'Capacity', description: 'How much is left.', cell: ({ capacity }) => orNone(capacity) },
-  ],
 });
 
 export const storageKinds: readonly KindBehaviour[] = [

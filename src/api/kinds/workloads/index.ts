@@ -1,5 +1,6 @@
 /** Deployment, ReplicaSet, ReplicationController, StatefulSet, DaemonSet, ControllerRevision. */
 import { deepEqual } from '#machinery';
+import { deepEqual } from '#machinery';
 import type { KindBehaviour } from '../../kind-behaviour.ts';
 import type { appsV1, coreV1 } from '../../types/index.ts';
 import { ageColumn, formatLabels, formatSelector, nameColumn, orNone, templateColumns } from '../columns.ts';
@@ -110,13 +111,11 @@ const deployment = defineKind<appsV1.Deployment>({
     },
     {
       name: 'Up-to-date',
-      type: 'integer',
       description: 'Pods of the newest template.',
       cell: ({ status }) => status.updatedReplicas ?? 0,
     },
     {
       name: 'Available',
-      type: 'integer',
       description: 'Pods that have been ready for long enough.',
       cell: ({ status }) => status.availableReplicas ?? 0,
     },
@@ -179,6 +178,13 @@ const replicationController = defineKind<coreV1.ReplicationController>({
   ],
 });
 
+/** Templates of claims are whole objects, and say so. */
+const asClaim = (template: coreV1.PersistentVolumeClaim): coreV1.PersistentVolumeClaim => ({
+  ...template,
+  apiVersion: 'v1',
+  kind: 'PersistentVolumeClaim',
+});
+
 const statefulSet = defineKind<appsV1.StatefulSet>({
   group: 'apps',
   kind: 'StatefulSet',
@@ -202,6 +208,9 @@ const statefulSet = defineKind<appsV1.StatefulSet>({
           ...object.spec.persistentVolumeClaimRetentionPolicy,
         },
         template: defaultTemplate(object.spec.template),
+        ...(object.spec.volumeClaimTemplates === undefined
+          ? {}
+          : { volumeClaimTemplates: object.spec.volumeClaimTemplates.map(asClaim) }),
       },
     };
   },
@@ -220,6 +229,20 @@ const statefulSet = defineKind<appsV1.StatefulSet>({
     ageColumn,
     ...templateColumns<appsV1.StatefulSet>((object) => object.spec.template),
   ],
+});
+
+const TEMPLATE_GENERATION = 'deprecated.daemonset.template.generation';
+
+/** What was a field before apps/v1, and is an annotation since. */
+const templateGeneration = ({ metadata }: appsV1.DaemonSet): number =>
+  Number.parseInt(metadata.annotations?.[TEMPLATE_GENERATION] ?? '1', 10) || 1;
+
+const withTemplateGeneration = (object: appsV1.DaemonSet, generation: number): appsV1.DaemonSet => ({
+  ...object,
+  metadata: {
+    ...object.metadata,
+    annotations: { ...object.metadata.annotations, [TEMPLATE_GENERATION]: String(generation) },
+  },
 });
 
 const daemonSet = defineKind<appsV1.DaemonSet>({
@@ -246,12 +269,20 @@ const daemonSet = defineKind<appsV1.DaemonSet>({
     };
   },
   prepareForCreate: (object) =>
-    fresh(object, {
-      currentNumberScheduled: 0,
-      numberMisscheduled: 0,
-      desiredNumberScheduled: 0,
-      numberReady: 0,
-    }),
+    withTemplateGeneration(
+      fresh(object, {
+        currentNumberScheduled: 0,
+        numberMisscheduled: 0,
+        desiredNumberScheduled: 0,
+        numberReady: 0,
+      }),
+      Math.max(templateGeneration(object), 1),
+    ),
+  prepareForUpdate: (object, old) =>
+    withTemplateGeneration(
+      object,
+      templateGeneration(old) + (deepEqual(object.spec.template, old.spec.template) ? 0 : 1),
+    ),
   validateCreate: (object) => validateDaemonSet(object),
   validateUpdate: (object, old) => validateDaemonSet(object, old),
   validateStatusUpdate: validateDaemonSetStatus,
