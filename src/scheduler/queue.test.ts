@@ -195,6 +195,16 @@ test('a pod put back was not tried: it waits without losing anything', () => {
   assert.equal(take().rejections, 0);
 });
 
+test('a retry after an error pauses first', async () => {
+  const { clock, queue, add, take } = setUp();
+  add(pod('a'));
+  queue.rejected(take(), ['Fussy']);
+  queue.retry('a', 'error');
+  assert.equal(queue.next(), undefined);
+  await clock.advance(1_000);
+  assert.equal(take().key, 'a');
+});
+
 test('pods come out in order however they went in and whoever left in between', () => {
   const { queue, add, drain } = setUp();
   const priorities = [5, 3, 9, 1, 7, 3, 8, 2, 6, 4];

@@ -160,10 +160,12 @@ export class SchedulingQueue {
     }
   }
 
-  /** Does not wait for an event any more. */
-  retry(uid: string): void {
+  /** Does not wait for an event any more. `after` an error a pause comes first. */
+  retry(uid: string, after?: 'error'): void {
     const entry = this.#entries.get(uid);
-    if (entry?.place === 'unschedulable') this.#requeue(entry);
+    if (entry?.place !== 'unschedulable') return;
+    if (after === 'error') this.failed(entry);
+    else this.#requeue(entry);
   }
 
   close(): void {

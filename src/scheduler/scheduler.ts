@@ -253,6 +253,7 @@ export class Scheduler {
   }
 
   async #preempt(pod: coreV1.Pod, nodeName: string, victims: readonly coreV1.Pod[]): Promise<void> {
+    const { uid } = pod.metadata;
     const displaced = this.#nominations.behind(nodeName, pod);
     for (const other of displaced) this.#nominations.remove(other.metadata.uid);
     try {
@@ -260,11 +261,12 @@ export class Scheduler {
         this.#evictions.evict(pod, nodeName, victims),
         ...displaced.map((other) => this.#status.clearNomination(other)),
       ]);
+      if (this.#heldBack.has(uid)) this.#queue.retry(uid);
     } catch (error) {
-      this.#heldBack.add(pod.metadata.uid);
+      this.#queue.retry(uid, 'error');
       throw error;
     } finally {
-      if (this.#heldBack.delete(pod.metadata.uid)) this.#queue.retry(pod.metadata.uid);
+      this.#heldBack.delete(uid);
     }
   }
 
