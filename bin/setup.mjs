@@ -25,7 +25,8 @@ const RUN_PACKAGES = [
 ];
 const TEST_PACKAGES = ['etcd-server', 'curl'];
 
-const hasProgram = (name) => (process.env.PATH ?? '').split(':').some((folder) => existsSync(join(folder, name)));
+const hasProgram = (name) =>
+  (process.env.PATH ?? '').split(':').some((folder) => existsSync(join(folder, name)));
 
 function step(text, work) {
   const started = Date.now();

@@ -15,12 +15,14 @@ export interface FieldRequirement {
 
 /** Sorted by their text, as upstream reads them. @throws StatusError 400 in upstream's words. */
 export function parseFieldSelector(text: string): FieldRequirement[] {
-  return splitTerms(text)
-    .sort()
-    .filter((term) => term !== '')
-    .map((term) => parseTerm(text, term))
-    // `=` alone selects nothing in particular.
-    .filter(({ field, value }) => field !== '' || value !== '');
+  return (
+    splitTerms(text)
+      .sort()
+      .filter((term) => term !== '')
+      .map((term) => parseTerm(text, term))
+      // `=` alone selects nothing in particular.
+      .filter(({ field, value }) => field !== '' || value !== '')
+  );
 }
 
 function splitTerms(text: string): string[] {

@@ -138,9 +138,15 @@ async function runSuite(
   onResults: (results: readonly TestResult[]) => void,
 ): Promise<void> {
   const serial = tests.filter((test) => test.flags.includes('Serial'));
+  const parallel = tests.filter((test) => !test.flags.includes('Serial'));
+  // The slow ones first and alone, so that nothing waits behind them.
   const queue = [
     ...batchesOf(
-      tests.filter((test) => !test.flags.includes('Serial')),
+      parallel.filter((test) => test.flags.includes('Slow')),
+      1,
+    ),
+    ...batchesOf(
+      parallel.filter((test) => !test.flags.includes('Slow')),
       BATCH_SIZE,
     ),
   ];

@@ -1,6 +1,6 @@
 /**
  * What kube-apiserver 1.36.3 answered to objects that are wrong in one way or another (and to some that are not), one
- * case a line in `fixtures/*.jsonl`; an API server of ours has to answer the same. Not recorded: what is random or
+ * case a line in `fixtures/answers/*.jsonl`; an API server of ours has to answer the same. Not recorded: what is random or
  * depends on the clock, and texts that print Go's internal types (there, only which fields are blamed).
  */
 import assert from 'node:assert/strict';
@@ -34,7 +34,7 @@ interface Case {
   readonly answer: Answer;
 }
 
-const folder = new URL('fixtures/', import.meta.url);
+const folder = new URL('fixtures/answers/', import.meta.url);
 const admin = { name: 'admin', groups: ['system:masters', 'system:authenticated'] };
 let fixture: ApiFixture;
 

@@ -1,7 +1,7 @@
 /** PersistentVolume, PersistentVolumeClaim, StorageClass, VolumeAttachment and the CSI kinds. */
 import type { KindBehaviour } from '../../kind-behaviour.ts';
 import type { coreV1, storageV1 } from '../../types/index.ts';
-import { ageColumn, nameColumn, orNone } from '../columns.ts';
+import { ageColumn, nameColumn } from '../columns.ts';
 import { defineKind, type KindColumn } from '../define-kind.ts';
 import { settleDataSources } from './claim-source.ts';
 import { validateClaim, validateClaimStatus, validateClaimUpdate } from './claim-validation.ts';
@@ -39,6 +39,20 @@ const volumeModeColumn: KindColumn<{ readonly spec: { readonly volumeMode?: stri
   cell: ({ spec }) => spec.volumeMode ?? '<unset>',
 };
 
+/** The time of the last change of phase, unless the writer says when it was. */
+function withTransitionTime(
+  object: coreV1.PersistentVolume,
+  { status: old }: coreV1.PersistentVolume,
+  now: string,
+): coreV1.PersistentVolume {
+  const { phase, lastPhaseTransitionTime: given } = object.status;
+  const isChanged = phase !== old.phase;
+  const time = isChanged && (given === undefined || given === old.lastPhaseTransitionTime) ? now : given;
+  const kept = isChanged ? time : (given ?? old.lastPhaseTransitionTime);
+  if (kept === undefined || kept === given) return object;
+  return { ...object, status: { ...object.status, lastPhaseTransitionTime: kept } };
+}
+
 const persistentVolume = defineKind<coreV1.PersistentVolume>({
   group: '',
   kind: 'PersistentVolume',
@@ -48,11 +62,7 @@ const persistentVolume = defineKind<coreV1.PersistentVolume>({
     ...object,
     status: { phase: 'Pending', lastPhaseTransitionTime: now },
   }),
-  prepareForStatusUpdate: (object, old, { now }) =>
-    (object.status.phase ?? '') === (old.status.phase ?? '') ||
-    (object.status.lastPhaseTransitionTime ?? '') !== (old.status.lastPhaseTransitionTime ?? '')
-      ? object
-      : { ...object, status: { ...object.status, lastPhaseTransitionTime: now } },
+  prepareForStatusUpdate: (object, old, { now }) => withTransitionTime(object, old, now),
   bumpsGeneration: () => false,
   selectableFields: ({ metadata }) => ({ name: metadata.name }),
   columns: [

@@ -1,6 +1,5 @@
 /** Deployment, ReplicaSet, ReplicationController, StatefulSet, DaemonSet, ControllerRevision. */
 import { deepEqual } from '#machinery';
-import { deepEqual } from '#machinery';
 import type { KindBehaviour } from '../../kind-behaviour.ts';
 import type { appsV1, coreV1 } from '../../types/index.ts';
 import { ageColumn, formatLabels, formatSelector, nameColumn, orNone, templateColumns } from '../columns.ts';
