@@ -137,16 +137,19 @@ export class SchedulingCycle {
       const scores = scorer.normalize?.(raw) ?? raw;
       for (let i = 0; i < totals.length; i++) totals[i] = (totals[i] ?? 0) + (scores[i] ?? 0) * scorer.weight;
     }
-    // Reservoir sampling: each of the best nodes is equally likely.
-    let [best, bestTotal, ties] = [first, totals[0] ?? 0, 1];
-    for (let i = 1; i < totals.length; i++) {
-      const total = totals[i] ?? 0;
-      if (total < bestTotal) continue;
-      ties = total > bestTotal ? 1 : ties + 1;
-      if (total > bestTotal || this.#random.next() < 1 / ties) best = feasible[i] ?? best;
-      bestTotal = total;
+    return this.#anyOfBest(feasible, totals) ?? first;
+  }
+
+  /** Each of the best is equally likely; the dice are rolled once, for good ones are slow. */
+  #anyOfBest(feasible: readonly NodeInfo[], totals: Float64Array): NodeInfo | undefined {
+    let [best, ties] = [Number.NEGATIVE_INFINITY, 0];
+    for (const total of totals) {
+      if (total > best) [best, ties] = [total, 1];
+      else if (total === best) ties++;
     }
-    return best;
+    let skip = ties === 1 ? 0 : Math.floor(this.#random.next() * ties);
+    for (let i = 0; i < totals.length; i++) if (totals[i] === best && skip-- === 0) return feasible[i];
+    return undefined;
   }
 }
 
