@@ -9,6 +9,9 @@ import type { Descriptor, Digest } from '../content/media-types.ts';
 import { TAR_END, tarHeader, tarPadding } from './tar-writer.ts';
 import type { TarEntryInit } from './tar-writer.ts';
 
+/** Half the time of the usual 6 for a tenth more bytes, and most layers are never sent anywhere. */
+const GZIP_LEVEL = 3;
+
 export interface LayerFile extends TarEntryInit {
   /** Of a file: exactly `sizeBytes` bytes. */
   readonly content?: () => AsyncIterable<Uint8Array> | Uint8Array;
@@ -70,7 +73,7 @@ export async function writeLayer(
       yield chunk;
     }
   };
-  const gzip = createGzip({ level: 6 });
+  const gzip = createGzip({ level: GZIP_LEVEL });
   const [, blob] = await Promise.all([
     pipeline(Readable.from(hashed(), { objectMode: false }), gzip, { signal }),
     content.write(gzip, {}, { signal }),
