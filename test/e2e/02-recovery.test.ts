@@ -154,7 +154,9 @@ describe('recovery', { skip: whyNoContainers() ?? false }, () => {
       now.map(({ status }) => status.containerStatuses?.[0]?.restartCount),
       pods.map(({ status }) => status.containerStatuses?.[0]?.restartCount),
     );
-    assert.deepEqual(await endpointAddresses(), addressesOf(pods));
+    await eventually('endpoints are right again', async () =>
+      assert.deepEqual(await endpointAddresses(), addressesOf(pods)),
+    );
     assert.ok(names.includes(await ask(url)));
   });
 

@@ -23,6 +23,9 @@ function folders(path: string): readonly string[] {
     .map(({ name }) => name);
 }
 
+/** Ended, and only not yet asked after by its parent. */
+const hasEnded = (pid: string): boolean => /^State:\s+[ZX]/m.test(read(`/proc/${pid}/status`));
+
 /** Processes started from the cluster's folders or living in its cgroups. */
 function processes(cluster: TestCluster): readonly string[] {
   return folders('/proc')
@@ -32,7 +35,7 @@ function processes(cluster: TestCluster): readonly string[] {
       const isOurs =
         command.includes(`${cluster.folder}/`) ||
         read(`/proc/${pid}/cgroup`).includes(`/k8ts-${cluster.name}/`);
-      return isOurs ? [`process ${pid}: ${command}`] : [];
+      return isOurs && !hasEnded(pid) ? [`process ${pid}: ${command}`] : [];
     });
 }
 

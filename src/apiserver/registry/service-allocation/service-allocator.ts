@@ -90,7 +90,8 @@ export class ServiceAllocator implements WriteCompanion {
         throw internalError(new Error('failed to allocate a serviceIP: range is full'));
       return { ...service, spec: { ...service.spec, clusterIP: address, clusterIPs: [address] } };
     }
-    if (before !== undefined && addressesOf(before).includes(clusterIP)) return service;
+    // Kept; or changed, which validation refuses in words of its own.
+    if (before !== undefined && needsAddress(before) && addressesOf(before).length > 0) return service;
     const why = this.#options.range.contains(clusterIP)
       ? this.#isTaken(clusterIP)
         ? 'provided IP is already allocated'
