@@ -57,6 +57,8 @@ class NodeLoop {
   readonly #health: NodeHealth;
   readonly #pace: EvictionPace;
   readonly #known = new Set<string>();
+  /** Silent node → pods taken out of service since it fell silent. Bounded by the pods on such nodes. */
+  readonly #takenOut = new Map<string, Set<string>>();
   readonly #removeHandlers: readonly (() => void)[];
 
   constructor(context: ControllerContext, options: NodeLifecycleOptions) {
@@ -107,6 +109,7 @@ class NodeLoop {
     const node = await this.#markSilent(cached);
     const waitMs = await this.#taint(node);
     if (isSilent(node)) await this.#takePodsOut(node);
+    else this.#takenOut.delete(name);
     const lookMs = this.#graceMs(node) - this.#health.silentForMs(name);
     // A silent node is looked at again when it is heard of; a waiting one when its turn may have come.
     const next = [waitMs, lookMs].filter((ms) => ms > 0);
@@ -153,11 +156,16 @@ class NodeLoop {
   }
 
   /**
-   * Pods on a silent node take no traffic, whatever was last said of them. Those of a node that says itself that it is
-   * not ready are its own kubelet's: writing against it would never end.
+   * Pods on a silent node take no traffic, whatever was last said of them. Each is told so once in a silence, and those
+   * of a node that says itself that it is not ready not at all: a kubelet that lives writes the truth again, and
+   * writing against it would never end.
    */
   async #takePodsOut(node: coreV1.Node): Promise<void> {
-    const ready = podsOnNode(this.pods, node.metadata.name).filter((pod) => isReady(pod) && !isFinished(pod));
+    const takenOut = this.#takenOut.get(node.metadata.name) ?? new Set<string>();
+    this.#takenOut.set(node.metadata.name, takenOut);
+    const ready = podsOnNode(this.pods, node.metadata.name).filter(
+      (pod) => isReady(pod) && !isFinished(pod) && !takenOut.has(pod.metadata.uid),
+    );
     await Promise.all(
       ready.map(async (pod) => {
         const { reason, message } = podCondition(pod, 'Ready') ?? {};
@@ -166,6 +174,7 @@ class NodeLoop {
           await patchPodCondition(this.#context.client, pod, condition, {
             now: formatTime(this.#context.clock.now()),
           });
+          takenOut.add(pod.metadata.uid);
           this.#context.events.event(pod, 'Warning', 'NodeNotReady', 'Node is not ready');
         } catch (error) {
           if (!isNotFound(error)) throw error;
@@ -188,6 +197,7 @@ class NodeLoop {
   #onGone(node: coreV1.Node): void {
     const { name } = node.metadata;
     this.#health.forget(name);
+    this.#takenOut.delete(name);
     this.#reconsiderOthers();
     if (this.#known.delete(name)) this.#tell(node, 'RemovingNode', `Removing Node ${name} from Controller`);
   }

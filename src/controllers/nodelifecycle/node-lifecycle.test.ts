@@ -159,3 +159,27 @@ test('nothing is evicted while not one node is ready, and the silent ones are on
     'node.kubernetes.io/unreachable:NoSchedule',
   ]);
 });
+
+test('a kubelet that insists its pod is ready while its node is unknown is not written against for ever', async () => {
+  for (const name of ['a', 'b']) {
+    await fixture.createNode(name);
+    await report(name, READY);
+  }
+  await fixture.client
+    .resource(resources.pods, NAMESPACE)
+    .create({ metadata: { name: 'p' }, spec: { containers: [{ name: 'c', image: 'i' }] } });
+  await fixture.runPod('p', 'a');
+  const readiness = async (): Promise<string | undefined> => {
+    const { status } = await fixture.client.resource(resources.pods, NAMESPACE).get('p');
+    return status.conditions?.find(({ type }) => type === 'Ready')?.status;
+  };
+  await keepReporting('b', 60_000);
+  assert.equal(await readiness(), 'False');
+  await fixture.runPod('p', 'a');
+  await fixture.settle();
+  assert.equal(await readiness(), 'True');
+  // It speaks, and falls silent again: a new silence, told anew.
+  await report('a', READY);
+  await keepReporting('b', 60_000);
+  assert.equal(await readiness(), 'False');
+});
