@@ -50,12 +50,12 @@ for (const [bench, measure] of Object.entries(API_BENCHES)) {
   if (!wanted(bench)) continue;
   const ours = await (async () => {
     await using peer = await startK8ts();
-    return measure(peer);
+    return await measure(peer);
   })();
   const theirs = hasGo
     ? await (async () => {
         await using peer = await startUpstream();
-        return measure(peer);
+        return await measure(peer);
       })()
     : [];
   for (const [index, measurement] of ours.entries()) {
