@@ -7,7 +7,7 @@ const ROUNDS = Number(process.env['K8TS_SIMULATION_ROUNDS'] ?? '2');
 /** The first seed, to have a failed round again. */
 const SEED = Number(process.env['K8TS_SIMULATION_SEED'] ?? '1');
 const STEPS = Number(process.env['K8TS_SIMULATION_STEPS'] ?? '40');
-const REPLAYED_STEPS = 12;
+const REPLAYED_STEPS = 20;
 
 for (let round = 0; round < ROUNDS; round++) {
   const seed = SEED + round;

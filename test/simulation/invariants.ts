@@ -109,6 +109,23 @@ export class Invariants implements HistoryObserver {
       assert.deepEqual(published.toSorted(), expected.toSorted(), `endpoints of service ${metadata.name}`);
     }
   }
+  /** A pod without a node fits on none. Returns whether there are any. */
+  async checkWaiting(client: Client): Promise<boolean> {
+    const { items: pods } = await client.resource(resources.pods).list();
+    const { items: nodes } = await client.resource(resources.nodes).list();
+    const waiting = pods.filter((pod) => isActive(pod) && (pod.spec.nodeName ?? '') === '');
+    for (const pod of waiting) {
+      for (const node of nodes) {
+        if ((node.spec.taints ?? []).length > 0) continue;
+        const free = roomOn(node) - usedOn(node, pods);
+        assert.ok(
+          cpuOf(pod) > free,
+          `pod ${pod.metadata.name} waits though ${node.metadata.name} has ${free}m`,
+        );
+      }
+    }
+    return waiting.length > 0;
+  }
 }
 
 /** Replicas of all its ReplicaSets together may not exceed this. */
@@ -120,13 +137,22 @@ function mostOf({ spec }: appsV1.Deployment): number {
   return replicas + surge;
 }
 
+const roomOn = ({ status }: coreV1.Node): number =>
+  parseQuantity(status.allocatable?.['cpu'] ?? '0').milliValue();
+
+const podsOn = ({ metadata }: coreV1.Node, pods: readonly coreV1.Pod[]): readonly coreV1.Pod[] =>
+  pods.filter((pod) => pod.spec.nodeName === metadata.name && holdsRoom(pod));
+
+const usedOn = (node: coreV1.Node, pods: readonly coreV1.Pod[]): number =>
+  podsOn(node, pods).reduce((sum, pod) => sum + cpuOf(pod), 0);
+
 function checkNodes(nodes: readonly coreV1.Node[], pods: readonly coreV1.Pod[]): void {
-  for (const { metadata, status } of nodes) {
-    const here = pods.filter((pod) => pod.spec.nodeName === metadata.name && holdsRoom(pod));
-    const used = here.reduce((sum, pod) => sum + cpuOf(pod), 0);
-    const total = parseQuantity(status.allocatable?.['cpu'] ?? '0').milliValue();
-    assert.ok(used <= total, `node ${metadata.name}: ${used}m of ${total}m CPU are taken`);
-    const most = Number(status.allocatable?.['pods'] ?? 0);
-    assert.ok(here.length <= most, `node ${metadata.name}: ${here.length} pods where ${most} may be`);
+  for (const node of nodes) {
+    const { name } = node.metadata;
+    const [used, total] = [usedOn(node, pods), roomOn(node)];
+    assert.ok(used <= total, `node ${name}: ${used}m of ${total}m CPU are taken`);
+    const count = podsOn(node, pods).length;
+    const most = Number(node.status.allocatable?.['pods'] ?? 0);
+    assert.ok(count <= most, `node ${name}: ${count} pods where ${most} may be`);
   }
 }
