@@ -41,7 +41,7 @@ const round = (value: number): string =>
   value >= 100 ? Math.round(value).toLocaleString('en-US') : value.toFixed(value < 10 ? 2 : 1);
 
 function ratio({ value, upstream, better }: Row): string {
-  if (upstream === undefined) return '';
+  if (upstream === undefined || upstream === 0 || value === 0) return '';
   return `${(better === 'higher' ? value / upstream : upstream / value).toFixed(1)}×`;
 }
 
