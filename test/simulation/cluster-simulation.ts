@@ -15,8 +15,8 @@ const NODES = 4;
 /** Enough must stay for everything to run in the end. */
 const MOST_FAILED_NODES = 2;
 const NAMES = ['ant', 'bee', 'cat', 'dog'];
-const MOST_REPLICAS = 6;
-const CPU_REQUESTS = ['200m', '600m', '1200m', '1900m'];
+const MOST_REPLICAS = 5;
+const CPU_REQUESTS = ['100m', '300m', '600m', '1500m'];
 /** Its pods may drive out those of others. */
 const URGENT = 'ant';
 const PAUSES_MS = [0, 100, 2_000, 15_000, 60_000, 7 * 60_000];
