@@ -41,3 +41,11 @@ test('Conditions of others are not mentioned, and a reason that went is', () => 
     status: { conditions: [{ ...ready, reason: null }] },
   });
 });
+
+test('A condition of another that changed since is not put back', () => {
+  const target = (status: string) => ({ type: 'DisruptionTarget', status });
+  assert.equal(
+    statusPatch('u', { conditions: [ready, target('False')] }, { conditions: [ready, target('True')] }),
+    undefined,
+  );
+});

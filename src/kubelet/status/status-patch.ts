@@ -1,5 +1,6 @@
 /** The smallest patch that makes the API's status of a pod what the kubelet wants it to be. */
 import type { coreV1 } from '#api';
+import { isKubeletCondition } from './conditions.ts';
 import { sameValue } from './same-value.ts';
 
 type PodStatus = coreV1.PodStatus;
@@ -21,7 +22,8 @@ const SCALARS = [
 
 /**
  * A strategic merge patch for the status subresource; undefined when nothing differs. It carries the uid, so it
- * never hits another pod of the same name, and only conditions that changed, so it never undoes another writer's.
+ * never hits another pod of the same name, and only conditions that are the kubelet's: those of others may have changed
+ * since the status was made, and putting them back would fight with whoever changed them.
  */
 export function statusPatch(uid: string, from: PodStatus, to: PodStatus): object | undefined {
   const status: Record<string, unknown> = {};
@@ -34,7 +36,7 @@ export function statusPatch(uid: string, from: PodStatus, to: PodStatus): object
   }
   const before = new Map((from.conditions ?? []).map((condition) => [condition.type, condition]));
   const changed = (to.conditions ?? []).filter(
-    (condition) => !sameValue(before.get(condition.type), condition),
+    (condition) => isKubeletCondition(condition.type) && !sameValue(before.get(condition.type), condition),
   );
   if (changed.length > 0)
     status['conditions'] = changed.map((condition) => withNulls(before.get(condition.type), condition));
