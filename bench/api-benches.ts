@@ -11,8 +11,8 @@ export interface Measurement {
   readonly better: 'higher' | 'lower';
 }
 
-const SECONDS = 4;
-const IDLE_SECONDS = 10;
+const SECONDS = 5;
+const IDLE_SECONDS = 20;
 const PODS = 10_000;
 const CONFIG_MAPS = '/api/v1/namespaces/default/configmaps';
 const PODS_PATH = '/api/v1/namespaces/default/pods';

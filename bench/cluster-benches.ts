@@ -10,7 +10,7 @@ import type { Measurement } from './api-benches.ts';
 
 const IMAGE = 'k8ts.local/base';
 const RUNS = 30;
-const IDLE_SECONDS = 15;
+const IDLE_SECONDS = 30;
 
 const pod = (name: string) => ({
   metadata: { name },
