@@ -6,7 +6,7 @@ export type * from './types/index.ts';
 export { convert } from './conversion/convert.ts';
 export { selectableFieldName } from './conversion/events.ts';
 export { describeField, describeType } from './schema/descriptions.ts';
-export { humanDuration, kindBehaviours, validateServiceAddresses } from './kinds/index.ts';
+export { humanDuration, kindBehaviours, qualityOfService, validateServiceAddresses } from './kinds/index.ts';
 export { builtinResources } from './schema/builtin-resources.ts';
 export { builtinTypeNames, schemaByName, schemaOf } from './schema/schema-table.ts';
 export * from './quota/index.ts';

@@ -30,4 +30,5 @@ export const kindBehaviours: ReadonlyMap<string, KindBehaviour> = new Map(
   all.map((behaviour) => [`${behaviour.group}/${behaviour.kind}`, behaviour]),
 );
 export { humanDuration } from './human-duration.ts';
+export { qualityOfService } from './pod/quality-of-service.ts';
 export { validateServiceAddresses } from './service/address-validation.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { coreV1 } from '#api';
 import { testPod } from '../pods/pod.fixture.ts';
-import { computeQosClass } from '../status/qos-class.ts';
+import { qosClass } from '../status/qos-class.ts';
 import { containerResources, cpuShares, oomScoreAdj } from './container-resources.ts';
 
 const GIB = 2 ** 30;
@@ -36,7 +36,7 @@ test('Who asked for little memory dies first, who is guaranteed dies last', () =
 
 test('The class of service follows from requests and limits of all containers', () => {
   const of = (...resources: readonly coreV1.ResourceRequirements[]): string =>
-    computeQosClass(testPod({ containers: resources.map((one, i) => ({ name: `c${i}`, resources: one })) }));
+    qosClass(testPod({ containers: resources.map((one, i) => ({ name: `c${i}`, resources: one })) }));
   const full = { cpu: '1', memory: '1Gi' };
   assert.equal(of({}, {}), 'BestEffort');
   assert.equal(of({ limits: full }), 'Guaranteed');
@@ -44,4 +44,15 @@ test('The class of service follows from requests and limits of all containers', 
   assert.equal(of({ limits: full, requests: { cpu: '500m' } }), 'Burstable');
   assert.equal(of({ limits: full }, {}), 'Burstable');
   assert.equal(of({ requests: { cpu: '0' } }), 'BestEffort');
+});
+
+test('Resources of the pod as a whole decide its class of service instead of those of its containers', () => {
+  const full = { cpu: '1', memory: '1Gi' };
+  const of = (resources: coreV1.ResourceRequirements): string =>
+    qosClass(
+      testPod({ resources, containers: [{ name: 'c', resources: { requests: full, limits: full } }] }),
+    );
+  assert.equal(of({}), 'BestEffort');
+  assert.equal(of({ requests: { cpu: '1' } }), 'Burstable');
+  assert.equal(of({ requests: full, limits: full }), 'Guaranteed');
 });
