@@ -31,7 +31,8 @@ export class WatchQueue implements Watcher, AsyncIterable<WatchEvent> {
   }
 
   start(opened: OpenedWatch): void {
-    for (const { event, type } of opened.initial) this.#push(event.object(this.#version, type));
+    for (const entry of opened.state) this.#push({ type: 'ADDED', object: entry.in(this.#version) });
+    for (const { event, type } of opened.changes) this.#push(event.object(this.#version, type));
     if (opened.initialEventsEnd !== undefined) {
       this.#push({ type: 'BOOKMARK', object: bookmarkObject(this.#version, opened.initialEventsEnd, true) });
     }

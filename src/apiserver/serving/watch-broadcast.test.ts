@@ -30,25 +30,29 @@ const encoder: WatchEncoder = {
   error: () => Buffer.from('ERROR;'),
 };
 
-function changed(name: string, revision: number): CacheEvent {
+function entryNamed(name: string, revision = 1): CacheEntry {
   const object: KubeObject = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name } };
-  return new CacheEvent(revision, CacheEntry.fromObject(name, revision, object), undefined);
+  return CacheEntry.fromObject(name, revision, object);
 }
 
-function setUp(initial: readonly CacheEvent[] = []) {
+const changed = (name: string, revision: number): CacheEvent =>
+  new CacheEvent(revision, entryNamed(name, revision), undefined);
+
+function setUp(state: readonly CacheEntry[] = []) {
   const group = new WatcherGroup(new Selection({}), () => undefined);
   const broadcasts = new WatchBroadcasts();
   const join = () => {
     const output = new SlowOutput();
-    const state = { ended: false };
-    const stream = new WatchStream({ output, allowBookmarks: true, onEnd: () => (state.ended = true) });
+    const outcome = { ended: false };
+    const stream = new WatchStream({ output, allowBookmarks: true, onEnd: () => (outcome.ended = true) });
     const opened = {
-      initial: initial.map((event) => ({ event, type: 'ADDED' as const })),
+      state,
+      changes: [],
       initialEventsEnd: undefined,
       revision: 1,
       group: () => group,
     };
-    return { output, stream, state, leave: broadcasts.join(stream, opened, encoder) };
+    return { output, stream, outcome, leave: broadcasts.join(stream, opened, encoder) };
   };
   return { group, join };
 }
@@ -70,7 +74,7 @@ test('an idle watcher sees a change at once, a busy one several in one write', a
 });
 
 test('changes that come while the initial state is being sent are not left lying', async () => {
-  const { group, join } = setUp([changed('old', 1)]);
+  const { group, join } = setUp([entryNamed('old')]);
   const { output } = join();
   group.deliver(changed('a', 2));
   await turn();
@@ -82,8 +86,8 @@ test('changes that come while the initial state is being sent are not left lying
 });
 
 test('a large state is encoded as the connection takes it, and what changes meanwhile comes behind it', async () => {
-  const large = 200_000;
-  const { group, join } = setUp(['a', 'b', 'c'].map((name) => changed(name.repeat(large), 1)));
+  const large = 40_000;
+  const { group, join } = setUp(['a', 'b', 'c'].map((name) => entryNamed(name.repeat(large))));
   const { output, stream } = join();
   await turn();
   const shown = () => output.written.map((text) => text.replaceAll(/([a-z])\1+/g, '$1'));
@@ -98,7 +102,7 @@ test('a large state is encoded as the connection takes it, and what changes mean
 });
 
 test('a watch that ends before its first state is shown says nothing that comes behind it', async () => {
-  const { group, join } = setUp(['a', 'b', 'c'].map((name) => changed(name.repeat(200_000), 1)));
+  const { group, join } = setUp(['a', 'b', 'c'].map((name) => entryNamed(name.repeat(40_000))));
   const { output, stream } = join();
   group.deliver(changed('x', 2));
   await turn();
@@ -126,5 +130,5 @@ test('a slow watcher does not hold up the others, and is ended when it is too fa
     slow.stream.write(
       large.change('ADDED', CacheEntry.fromObject('x', 1, { apiVersion: '', kind: '', metadata: {} })),
     );
-  assert.equal(slow.state.ended, true);
+  assert.equal(slow.outcome.ended, true);
 });

@@ -8,13 +8,13 @@
 import type { Writable } from 'node:stream';
 import type { Revision } from '#store';
 import type { CacheEvent, ChangeType, WatchEncoder } from '../watch-cache/cache-event.ts';
-import type { OpenedWatch, Shown } from '../watch-cache/open-watch.ts';
+import type { OpenedWatch } from '../watch-cache/open-watch.ts';
 import type { Watcher, WatcherGroup } from '../watch-cache/subscriptions.ts';
 
 /** Bytes that wait for the next flush of a broadcast; beyond it they go out without waiting. */
 const MAX_PENDING_BYTES = 256 * 1024;
 /** Of the state a watch begins with, so much is encoded at a time: a thousand watchers must not each hold all of it. */
-const FIRST_BYTES_AT_A_TIME = 256 * 1024;
+const FIRST_BYTES_AT_A_TIME = 64 * 1024;
 /** Bytes a connection may be behind. A slower one is ended; its client starts again from what it has seen. */
 export const MAX_BACKLOG_BYTES = 32 * 1024 * 1024;
 
@@ -193,15 +193,10 @@ class Broadcast implements Watcher {
   };
 }
 
-/** `initial`: last first, so that what has been sent can be let go. */
-function* firstBytes(
-  initial: Shown[],
-  initialEventsEnd: Revision | undefined,
-  encoder: WatchEncoder,
-): Generator<Buffer, void, void> {
-  for (let shown = initial.pop(); shown !== undefined; shown = initial.pop())
-    yield shown.event.bytes(encoder, shown.type);
-  if (initialEventsEnd !== undefined) yield encoder.bookmark(initialEventsEnd, true);
+function* firstBytes(opened: OpenedWatch, encoder: WatchEncoder): Generator<Buffer, void, void> {
+  for (const entry of opened.state) yield encoder.change('ADDED', entry);
+  for (const { event, type } of opened.changes) yield event.bytes(encoder, type);
+  if (opened.initialEventsEnd !== undefined) yield encoder.bookmark(opened.initialEventsEnd, true);
 }
 
 export class WatchBroadcasts {
@@ -210,7 +205,7 @@ export class WatchBroadcasts {
   /** Shows the stream what it must see first and puts it among those that hear of changes. Returns the way out. */
   join(stream: WatchStream, opened: OpenedWatch, encoder: WatchEncoder): () => void {
     stream.lastRevision = opened.revision;
-    stream.begin(firstBytes(opened.initial.toReversed(), opened.initialEventsEnd, encoder));
+    stream.begin(firstBytes(opened, encoder));
     const group = opened.group();
     const broadcast = this.#broadcast(group, encoder);
     broadcast.add(stream);

@@ -4,6 +4,7 @@
  */
 import { expired } from '#machinery';
 import { CompactedError, prefixEnd, type Revision, type StoreEvent, type StoreWatch } from '#store';
+import type { CacheEntry } from './cache-entry.ts';
 import { CacheEvent, type ChangeType } from './cache-event.ts';
 import { parseResourceVersion, waitForRevision } from './list-page.ts';
 import { entryOf, type ResourceCache } from './resource-cache.ts';
@@ -21,11 +22,13 @@ export interface Shown {
 }
 
 export interface OpenedWatch {
-  /** To be shown before anything else, in order. */
-  readonly initial: readonly Shown[];
+  /** To be shown as ADDED before anything else, in order. Shared by watches that start from the same state. */
+  readonly state: readonly CacheEntry[];
+  /** To be shown then, in order: what has happened between the version asked for and now. */
+  readonly changes: readonly Shown[];
   /** Set when a bookmark must end the initial events. */
   readonly initialEventsEnd: Revision | undefined;
-  /** Everything up to here is covered by `initial`. */
+  /** Everything up to here is covered by `state` and `changes`. */
   readonly revision: Revision;
   /** Where to join. To be asked for, and joined, in the turn of `onOpen`. */
   group(): WatcherGroup;
@@ -48,7 +51,7 @@ export async function openWatch(
   const wantsState = start.sendInitialEvents === true || (start.sendInitialEvents === undefined && !asked);
   if (wantsState) {
     if (asked !== undefined && asked > 0) await waitForRevision(cache, asked);
-    onOpen(opened(cache, selection, currentState(cache, selection), start.sendInitialEvents === true));
+    onOpen(opened(cache, selection, { state: currentState(cache, selection) }, start.sendInitialEvents));
     return;
   }
   // `sendInitialEvents=false` without a version means: from now on.
@@ -59,36 +62,52 @@ export async function openWatch(
   if (Math.max(from, floor) < cache.ring.floor)
     throw expired(`too old resource version: ${from} (${cache.ring.floor})`);
   const recent = cache.ring.after(from < floor ? floor : from);
-  const shown: Shown[] = [];
+  const changes: Shown[] = [];
   for (const event of [...past, ...recent]) {
     const type = changeFor(selection, event);
-    if (type !== undefined) shown.push({ event, type });
+    if (type !== undefined) changes.push({ event, type });
   }
-  onOpen(opened(cache, selection, shown, false));
+  onOpen(opened(cache, selection, { changes }));
 }
 
 function opened(
   cache: ResourceCache,
   selection: Selection,
-  initial: readonly Shown[],
-  end: boolean,
+  initial: Partial<Pick<OpenedWatch, 'state' | 'changes'>>,
+  needsEnd = false,
 ): OpenedWatch {
   const { revision } = cache;
   return {
-    initial,
-    initialEventsEnd: end ? revision : undefined,
+    state: [],
+    changes: [],
+    ...initial,
+    initialEventsEnd: needsEnd ? revision : undefined,
     revision,
     group: () => cache.group(selection),
   };
 }
 
-function currentState(cache: ResourceCache, selection: Selection): readonly Shown[] {
-  const shown: Shown[] = [];
-  for (const entry of cache.inNamespace(selection.namespace)) {
-    if (!selection.matches(entry)) continue;
-    shown.push({ event: new CacheEvent(entry.revision, entry, undefined), type: 'ADDED' });
-  }
-  return shown;
+/** The last state a watch started from, as long as one of its watches is still being shown it. */
+interface Snapshot {
+  readonly identity: string;
+  readonly lastChange: Revision;
+  readonly entries: WeakRef<readonly CacheEntry[]>;
+}
+const snapshots = new WeakMap<ResourceCache, Snapshot>();
+
+/** After a restart a thousand watches may start at once: they share one list of the state, which holds references. */
+function currentState(cache: ResourceCache, selection: Selection): readonly CacheEntry[] {
+  const { identity } = selection;
+  const { lastChange } = cache;
+  const last = snapshots.get(cache);
+  const shared =
+    last?.identity === identity && last.lastChange === lastChange ? last.entries.deref() : undefined;
+  if (shared !== undefined) return shared;
+  const entries: CacheEntry[] = [];
+  for (const entry of cache.inNamespace(selection.namespace))
+    if (selection.matches(entry)) entries.push(entry);
+  snapshots.set(cache, { identity, lastChange, entries: new WeakRef(entries) });
+  return entries;
 }
 
 /** Changes in (from, to], which the ring no longer has, out of the store's history. */
