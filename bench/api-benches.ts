@@ -76,7 +76,7 @@ export async function measureWrites(peer: Peer): Promise<readonly Measurement[]>
 
 export async function measureReads(peer: Peer): Promise<readonly Measurement[]> {
   const name = `read-${unique++}`;
-  using client = new LoadClient(peer, 1);
+  using client = await LoadClient.connect(peer, 1);
   await client.send(0, 'POST', CONFIG_MAPS, configMap(name));
   const results: Measurement[] = [];
   for (const clients of [16, 64]) {
@@ -89,7 +89,7 @@ export async function measureReads(peer: Peer): Promise<readonly Measurement[]> 
 }
 
 async function createPods(peer: Peer): Promise<number> {
-  using client = new LoadClient(peer, 2);
+  using client = await LoadClient.connect(peer, 2);
   const account = JSON.stringify({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default' } });
   await client.send(0, 'POST', '/api/v1/namespaces/default/serviceaccounts', account);
   let next = 0;
@@ -108,7 +108,7 @@ async function createPods(peer: Peer): Promise<number> {
 
 export async function measureLists(peer: Peer): Promise<readonly Measurement[]> {
   const creates = await createPods(peer);
-  using client = new LoadClient(peer, 1);
+  using client = await LoadClient.connect(peer, 1);
   const times: number[] = [];
   for (let i = 0; i < 5; i++) {
     const startedAt = performance.now();
@@ -125,22 +125,37 @@ export async function measureLists(peer: Peer): Promise<readonly Measurement[]> 
   ];
 }
 
+async function currentVersion(client: LoadClient): Promise<string> {
+  const { body } = await client.send(0, 'GET', `${CONFIG_MAPS}?limit=1`);
+  const { metadata } = JSON.parse(body.toString()) as {
+    readonly metadata: { readonly resourceVersion: string };
+  };
+  return metadata.resourceVersion;
+}
+
 /** Opens watchers, writes as fast as they are delivered, counts events at the watchers. */
 export async function measureWatches(peer: Peer, watchers: number): Promise<Measurement> {
-  using client = new LoadClient(peer, 10);
-  using writer = new LoadClient(peer, 1);
+  using client = await LoadClient.connect(peer, 10);
+  using writer = await LoadClient.connect(peer, 1);
   let delivered = 0;
-  const streams = Array.from({ length: watchers }, (_, index) => {
-    const stream = client
-      .session(index)
-      .request({ ':path': `${CONFIG_MAPS}?watch=true&resourceVersion=0`, accept: 'application/json' });
-    stream.on('data', (chunk: Buffer) => {
-      for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, at + 1)) delivered++;
-    });
-    stream.on('error', () => undefined);
-    return stream;
-  });
-  await Promise.all(streams.map((stream) => new Promise((resolve) => stream.once('response', resolve))));
+  let ended = 0;
+  const path = `${CONFIG_MAPS}?watch=true&resourceVersion=${await currentVersion(client)}`;
+  await Promise.all(
+    Array.from({ length: watchers }, (_, index) => {
+      const opened = Promise.withResolvers<void>();
+      client.connection(index).request('GET', path, undefined, {
+        head: () => opened.resolve(),
+        data: (bytes) => {
+          for (let at = bytes.indexOf(10); at >= 0; at = bytes.indexOf(10, at + 1)) delivered++;
+        },
+        end: () => {
+          ended++;
+          opened.reject(new Error(`${peer.name} ended a watch`));
+        },
+      });
+      return opened.promise;
+    }),
+  );
   await wait(2);
   const end = performance.now() + SECONDS * 1000;
   const startedAt = performance.now();
@@ -148,18 +163,19 @@ export async function measureWatches(peer: Peer, watchers: number): Promise<Meas
   let written = 0;
   // At most this far ahead of the slowest: what is measured is delivery, not queueing.
   const AHEAD = 20;
+  const WRITERS = 16;
   await Promise.all(
-    Array.from({ length: 4 }, async () => {
+    Array.from({ length: WRITERS }, async (_, index) => {
       while (performance.now() < end) {
         if (written - delivered / watchers > AHEAD) await new Promise((resolve) => setTimeout(resolve, 1));
         else {
           written++;
-          await writer.send(0, 'POST', CONFIG_MAPS, configMap(`w-${unique++}`));
+          await writer.send(index, 'POST', CONFIG_MAPS, configMap(`w-${unique++}`));
         }
       }
     }),
   );
   const value = (delivered / (performance.now() - startedAt)) * 1000;
-  for (const stream of streams) stream.close();
+  if (ended > 0) throw new Error(`${peer.name} ended ${ended} of ${watchers} watches`);
   return { name: `deliveries/s to ${watchers} watchers`, unit: '/s', value, better: 'higher' };
 }

@@ -1,6 +1,6 @@
 /** One load generator for all peers: HTTP/2, JSON, a fixed number of clients that each wait for their answer. */
-import { type ClientHttp2Session, connect } from 'node:http2';
 import { performance } from 'node:perf_hooks';
+import { Http2Client } from './http2-client.ts';
 import type { Peer } from './peers.ts';
 
 /** Clients share so many connections, as many Go clients would. */
@@ -12,51 +12,47 @@ export interface Answer {
 }
 
 export class LoadClient implements Disposable {
-  readonly #sessions: readonly ClientHttp2Session[];
+  readonly #connections: readonly Http2Client[];
 
-  constructor(peer: Peer, connections: number) {
-    const { caPem, admin } = peer.pki;
-    this.#sessions = Array.from({ length: connections }, () => {
-      const session = connect(`https://127.0.0.1:${peer.port}`, {
-        ca: caPem,
-        cert: admin.certPem,
-        key: admin.keyPem,
-      });
-      session.setMaxListeners(0);
-      session.on('error', () => undefined);
-      return session;
-    });
+  static async connect(peer: Peer, connections: number): Promise<LoadClient> {
+    const { port, pki } = peer;
+    const { certPem, keyPem } = pki.admin;
+    const options = { port, caPem: pki.caPem, certPem, keyPem };
+    return new LoadClient(
+      await Promise.all(Array.from({ length: connections }, () => Http2Client.connect(options))),
+    );
   }
 
-  session(index: number): ClientHttp2Session {
-    const session = this.#sessions[index % this.#sessions.length];
-    if (session === undefined) throw new Error('a load client needs at least one connection');
-    return session;
+  private constructor(connections: readonly Http2Client[]) {
+    this.#connections = connections;
+  }
+
+  /** Clients with the same number share a connection. */
+  connection(index: number): Http2Client {
+    const connection = this.#connections[index % this.#connections.length];
+    if (connection === undefined) throw new Error('a load client needs at least one connection');
+    return connection;
   }
 
   send(index: number, method: string, path: string, body?: string): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      const headers = {
-        ':method': method,
-        ':path': path,
-        accept: 'application/json',
-        'content-type': 'application/json',
-      };
-      const stream = this.session(index).request(headers, { endStream: body === undefined });
       const chunks: Buffer[] = [];
       let status = 0;
-      stream.on('response', (response) => (status = Number(response[':status'])));
-      stream.on('data', (chunk: Buffer) => chunks.push(chunk));
-      stream.on('end', () => resolve({ status, body: Buffer.concat(chunks) }));
-      stream.on('error', reject);
-      if (body !== undefined) stream.end(body);
+      this.connection(index).request(method, path, body, {
+        head: (code) => (status = code),
+        data: (bytes) => chunks.push(bytes),
+        end: (error) => (error === undefined ? resolve({ status, body: joined(chunks) }) : reject(error)),
+      });
     });
   }
 
   [Symbol.dispose](): void {
-    for (const session of this.#sessions) session.destroy();
+    for (const connection of this.#connections) connection[Symbol.dispose]();
   }
 }
+
+const joined = (chunks: readonly Buffer[]): Buffer =>
+  chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
 
 /** Requests answered per second by `clients` clients that send one after the other for `seconds`. */
 export async function throughput(
@@ -65,7 +61,7 @@ export async function throughput(
   seconds: number,
   request: (client: LoadClient, index: number, sequence: number) => Promise<Answer>,
 ): Promise<number> {
-  using client = new LoadClient(peer, Math.ceil(clients / CLIENTS_PER_CONNECTION));
+  using client = await LoadClient.connect(peer, Math.ceil(clients / CLIENTS_PER_CONNECTION));
   let answered = 0;
   let sequence = 0;
   const startedAt = performance.now();
