@@ -10,8 +10,14 @@ import {
   createApiServer,
   createSecurity,
 } from '#apiserver';
-import { type Client, createClient, createEventRecorder, createInformerFactory } from '#client';
-import { startControllers } from '#controllers';
+import {
+  type Client,
+  createClient,
+  createEventRecorder,
+  createInformerFactory,
+  type InformerFactory,
+} from '#client';
+import { type Controller, startControllers } from '#controllers';
 import type { ApiEndpoint, UserInfo } from '#machinery';
 import type { Clock, Logger, Random } from '#platform';
 import { Scheduler } from '#scheduler';
@@ -39,6 +45,10 @@ export interface ControlPlaneOptions {
   readonly bootstrapObjects?: ApiServerOptions['bootstrapObjects'];
   /** Group versions served beyond the stable ones, e.g. `resource.k8s.io/v1beta1`. */
   readonly enabledVersions?: readonly string[];
+  /** Absent: all that a cluster has. */
+  readonly controllers?: readonly Controller[];
+  /** Default true. False: pods wait until somebody else binds them. */
+  readonly scheduler?: boolean;
   /** Stands between every component of this process and the API server: a test counts requests or breaks some. */
   readonly interpose?: (endpoint: ApiEndpoint, user: UserInfo) => ApiEndpoint;
 }
@@ -79,6 +89,7 @@ export function startControlPlane(options: ControlPlaneOptions): ControlPlane {
     clock,
     random,
     logger,
+    ...(options.controllers === undefined ? {} : { controllers: options.controllers }),
     options: {
       rootCaPem: options.caPem,
       ...(options.caKeyPem === undefined
@@ -87,20 +98,15 @@ export function startControlPlane(options: ControlPlaneOptions): ControlPlane {
     },
   });
 
-  const schedulerClient = clientFor(componentUser('system:kube-scheduler'));
-  const events = createEventRecorder({
-    client: schedulerClient,
-    component: 'default-scheduler',
-    clock,
-    random,
-    logger,
-  });
-  const scheduler = new Scheduler({ client: schedulerClient, informers, events, clock, random, logger });
+  const scheduler =
+    options.scheduler === false
+      ? undefined
+      : createScheduler(clientFor(componentUser('system:kube-scheduler')), informers, options);
 
   const start = async (): Promise<void> => {
     await apiServer.ready;
     informers.start();
-    await Promise.all([controllers.ready, scheduler.start()]);
+    await Promise.all([controllers.ready, scheduler?.start()]);
   };
   const ready = start();
   ready.catch(() => undefined);
@@ -109,11 +115,31 @@ export function startControlPlane(options: ControlPlaneOptions): ControlPlane {
     clientFor,
     ready,
     async stop() {
-      scheduler.stop();
+      scheduler?.stop();
       await controllers.stop();
-      events.stop();
       await informers.stop();
       await apiServer.close();
+    },
+  };
+}
+
+interface RunningScheduler {
+  start(): Promise<void>;
+  stop(): void;
+}
+
+function createScheduler(
+  client: Client,
+  informers: InformerFactory,
+  { clock, random, logger }: ControlPlaneOptions,
+): RunningScheduler {
+  const events = createEventRecorder({ client, component: 'default-scheduler', clock, random, logger });
+  const scheduler = new Scheduler({ client, informers, events, clock, random, logger });
+  return {
+    start: () => scheduler.start(),
+    stop() {
+      scheduler.stop();
+      events.stop();
     },
   };
 }

@@ -70,3 +70,13 @@ test('nothing is left behind when it is stopped', async () => {
   await cluster.stop();
   assert.equal(cluster.clock.pendingTimers, 0);
 });
+
+test('an API server alone leaves what it is given as it is', async () => {
+  await using cluster = await startCluster({ nodes: 0, scheduler: false, controllers: [] });
+  await cluster.client.resource(resources.namespaces).create({ metadata: { name: 'a' }, spec: {} });
+  await cluster.client.resource(resources.deployments, 'a').create(deployment(1));
+  await cluster.advance(60_000);
+  const { items: pods } = await cluster.client.resource(resources.pods).list();
+  const { items: accounts } = await cluster.client.resource(resources.serviceAccounts, 'a').list();
+  assert.deepEqual([pods, accounts], [[], []]);
+});

@@ -5,6 +5,7 @@
 import type { Client } from '#client';
 import type { SimulatedNodes } from '#cluster';
 import type { SimulatedBehaviour } from '#kubelet';
+import type { Controller } from '#controllers';
 import type { UserInfo } from '#machinery';
 import { type Logger, type Random, silentLogger } from '#platform';
 import { Interposer, type RequestFault } from './request-faults.ts';
@@ -17,6 +18,10 @@ export interface StartClusterOptions {
   readonly clock?: VirtualClock;
   /** Named `node-1`, `node-2`, …. Default 1; 0 for a control plane alone. */
   readonly nodes?: number;
+  /** Default: all that a cluster has. Those given run alone, each with the rights of its own service account. */
+  readonly controllers?: readonly Controller[];
+  /** Default true. False: the test binds pods to nodes itself. */
+  readonly scheduler?: boolean;
   /** Of all dice. The same seed and the same test give the same cluster, to the names of its pods. Default 1. */
   readonly seed?: number;
   /** What simulated containers do. Default: they start at once and run until stopped. */
@@ -57,7 +62,8 @@ const NO_CA = '-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n';
  * await cluster.waitFor(async () => (await readDeployment()).status.availableReplicas === 3);
  */
 export async function startCluster(options: StartClusterOptions = {}): Promise<TestCluster> {
-  const { clock = new VirtualClock(), nodes = 1, seed = 1, behaviour, logger = silentLogger } = options;
+  const { clock = new VirtualClock(), nodes = 1, seed = 1, logger = silentLogger } = options;
+  const { behaviour, controllers, scheduler = true } = options;
   // Loaded only here: those who need no more than the clock do not pay for a whole cluster.
   const { ADMIN, startControlPlane, startSimulatedNodes } = await import('#cluster');
   const { createMemoryStore } = await import('#store');
@@ -72,6 +78,8 @@ export async function startCluster(options: StartClusterOptions = {}): Promise<T
     logger,
     serviceAccountKeyPem: serviceAccountKeyPem(),
     caPem: NO_CA,
+    scheduler,
+    ...(controllers === undefined ? {} : { controllers }),
     interpose: (endpoint, user) => requests.interpose(endpoint, user),
   });
   await controlPlane.ready;

@@ -81,7 +81,7 @@ async function ask(
 ): Promise<void> {
   const client =
     options.asNode === true
-      ? fixture.api.clientFor({ name: NODE, groups: ['system:nodes', 'system:authenticated'] })
+      ? fixture.cluster.clientFor({ name: NODE, groups: ['system:nodes', 'system:authenticated'] })
       : fixture.client;
   const pem = await requestPem(subject, options.dnsName);
   await client.resource(resources.certificateSigningRequests).create({

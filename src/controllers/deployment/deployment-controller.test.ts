@@ -163,7 +163,7 @@ test('old sets beyond the history limit go when the rollout is complete', async 
 });
 
 test('what keeps pods from being created is told by the ReplicaSet and by the Deployment', async () => {
-  const end = fixture.api.addFault((request) =>
+  const end = fixture.cluster.addFault((request) =>
     request.verb === 'create' && request.resource === 'pods'
       ? forbidden({ group: '', resource: 'pods' }, 'web-x', 'exceeded quota: small')
       : undefined,

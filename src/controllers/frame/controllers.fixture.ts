@@ -1,15 +1,14 @@
-/** Controllers against an API server in memory, with hands to play scheduler and kubelet. */
+/** A cluster in the test with the controllers under test alone, and hands to play scheduler and kubelet. */
 import type { coreV1, Draft } from '#api';
 import { type Client, resources } from '#client';
-import { silentLogger } from '#platform';
-import { type ApiFixture, type ApiFixtureOptions, startApiFixture, type VirtualClock } from '#testing';
+import { isAlreadyExists } from '#machinery';
+import { startCluster, type StartClusterOptions, type TestCluster, type VirtualClock } from '#testing';
 import type { Controller } from './controller.ts';
-import { runControllers } from './run-controllers.ts';
 
 export const NAMESPACE = 'default';
 
 export interface ControllersFixture {
-  readonly api: ApiFixture;
+  readonly cluster: TestCluster;
   readonly clock: VirtualClock;
   /** As a member of system:masters. */
   readonly client: Client;
@@ -34,25 +33,21 @@ const DEFAULT_NODE = 'node-1';
 
 export async function startControllersFixture(
   controllers: readonly Controller[],
-  options: ApiFixtureOptions = {},
+  options: Pick<StartClusterOptions, 'seed'> = {},
 ): Promise<ControllersFixture> {
-  const api = await startApiFixture(options);
-  const { client, clock, random, informers } = api;
-  const namespaces = client.resource(resources.namespaces);
-  await namespaces.create({ metadata: { name: NAMESPACE }, spec: {} }).catch(() => undefined);
-  await client.resource(resources.serviceAccounts, NAMESPACE).create({ metadata: { name: 'default' } });
-  const running = runControllers(controllers, {
-    clientFor: (identity) => api.clientForController(identity),
-    informers,
-    clock,
-    random,
-    logger: silentLogger,
-  });
-  await running.ready;
+  const cluster = await startCluster({ ...options, controllers, scheduler: false, nodes: 0 });
+  const { client, clock } = cluster;
+  // The controllers under test may be the ones that make these.
+  const serviceAccounts = client.resource(resources.serviceAccounts, NAMESPACE);
+  await client
+    .resource(resources.namespaces)
+    .create({ metadata: { name: NAMESPACE }, spec: {} })
+    .catch(unlessThere);
+  await serviceAccounts.create({ metadata: { name: 'default' } }).catch(unlessThere);
   const pods = client.resource(resources.pods, NAMESPACE);
   const settle = (): Promise<void> => clock.advance(1000);
   const fixture: ControllersFixture = {
-    api,
+    cluster,
     clock,
     client,
     settle,
@@ -98,10 +93,11 @@ export async function startControllersFixture(
       client
         .resource(resources.nodes)
         .create({ spec: {}, ...change, metadata: { name, ...change.metadata } }),
-    async stop() {
-      await running.stop();
-      await api.stop();
-    },
+    stop: () => cluster.stop(),
   };
   return fixture;
+}
+
+function unlessThere(error: unknown): void {
+  if (!isAlreadyExists(error)) throw error;
 }

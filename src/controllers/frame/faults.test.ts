@@ -24,7 +24,7 @@ async function startFaulty(
   const fixture = await startControllersFixture(controllers, { seed });
   const random = seededRandom(seed);
   let injected = 0;
-  fixture.api.addFault((request, user) => {
+  fixture.cluster.addFault((request, user) => {
     const isWrite = 'verb' in request && !['get', 'list', 'watch'].includes(request.verb);
     const isController = user.name.startsWith('system:serviceaccount:kube-system:');
     if (!isWrite || !isController || random.next() >= FAILING_SHARE) return undefined;

@@ -149,7 +149,7 @@ test('custom resources own and are owned like any other, from the moment their k
 test('what cannot be deleted now is deleted when the API server can again', async () => {
   const owner = await create('owner');
   await create('child', { owners: [owner] });
-  const end = fixture.api.addFault((request) =>
+  const end = fixture.cluster.addFault((request) =>
     request.verb === 'delete' && request.name === 'child' ? new Error('connection refused') : undefined,
   );
   await configMaps().delete('owner', { propagationPolicy: 'Background' });

@@ -124,7 +124,7 @@ test('what holds a namespace back is said in its conditions, and it goes when th
 
 test('a kind that cannot be deleted now does not keep the others from going', async () => {
   await configMaps().create({ metadata: { name: 'settings' } });
-  const end = fixture.api.addFault((request) =>
+  const end = fixture.cluster.addFault((request) =>
     request.verb === 'deletecollection' && request.resource === 'configmaps' ? new Error('no') : undefined,
   );
   await fixture.client.resource(resources.secrets, 'team').create({ metadata: { name: 'key' } });

@@ -131,7 +131,7 @@ test('a ready pod is available after minReadySeconds, without any event', async 
 });
 
 test('the work goes on where it was when the API server comes back', async () => {
-  const end = fixture.api.addFault((request) =>
+  const end = fixture.cluster.addFault((request) =>
     request.verb === 'create' && request.resource === 'pods' ? new Error('connection refused') : undefined,
   );
   await createSet();
