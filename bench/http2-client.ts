@@ -10,7 +10,7 @@ const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
 const FRAME_HEADER_BYTES = 9;
 const FRAME = { data: 0, headers: 1, reset: 3, settings: 4, ping: 6, goAway: 7, windowUpdate: 8 } as const;
 const FLAG = { ack: 1, endStream: 1, endHeaders: 4 } as const;
-const SETTING = { headerTableSize: 1, enablePush: 2, initialWindowSize: 4, maxFrameSize: 5 } as const;
+const SETTING = { headerTableSize: 1, enablePush: 2, initialWindowSize: 4 } as const;
 const MAX_WINDOW = 2 ** 31 - 1;
 /** What a connection may receive before it is told that it may receive more. */
 const RENEW_WINDOW_AT = 2 ** 29;
@@ -33,7 +33,7 @@ const LONG_DIGITS_FROM = 0b011001;
 
 export interface StreamHandler {
   head(status: number): void;
-  /** `bytes` are valid during the call only. */
+  /** A part of what was received: keeping it keeps the rest in memory. */
   data(bytes: Buffer): void;
   /** Undefined: complete. */
   end(error: Error | undefined): void;
@@ -81,7 +81,6 @@ export class Http2Client implements Disposable {
         [SETTING.headerTableSize, 0],
         [SETTING.enablePush, 0],
         [SETTING.initialWindowSize, MAX_WINDOW],
-        [SETTING.maxFrameSize, 2 ** 20],
       ]),
     );
     socket.write(windowUpdate(MAX_WINDOW - 65_535));
@@ -89,6 +88,7 @@ export class Http2Client implements Disposable {
 
   /** @throws RangeError for a body that does not fit into one frame. */
   request(method: string, path: string, body: string | undefined, handler: StreamHandler): void {
+    if (this.#socket.destroyed) return handler.end(new Error('the connection is closed'));
     const id = this.#nextStream;
     this.#nextStream += 2;
     this.#streams.set(id, handler);

@@ -27,7 +27,7 @@ export class LoadClient implements Disposable {
     this.#connections = connections;
   }
 
-  /** Clients with the same number share a connection. */
+  /** Clients are dealt to the connections in turn. */
   connection(index: number): Http2Client {
     const connection = this.#connections[index % this.#connections.length];
     if (connection === undefined) throw new Error('a load client needs at least one connection');

@@ -19,7 +19,7 @@ interface Suite {
 const suites: readonly Suite[] = [
   {
     name: 'unit',
-    files: globSync(['src/**/*.test.ts', 'scripts/**/*.test.ts'], { cwd: root }),
+    files: globSync(['src/**/*.test.ts', 'scripts/**/*.test.ts', 'bench/**/*.test.ts'], { cwd: root }),
     concurrency: 2,
   },
   { name: 'simulation', files: globSync('test/simulation/**/*.test.ts', { cwd: root }), concurrency: 2 },

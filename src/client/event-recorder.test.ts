@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
 import type { coreV1 } from '#api';
 import { silentLogger } from '#platform';
-import { type ApiFixture, startApiFixture, unavailable } from '#testing';
+import { API_SERVER_ALONE, startCluster, type TestCluster, unavailable } from '#testing';
 import { createEventRecorder, type EventRecorder } from './event-recorder.ts';
 import { resources } from './resources.ts';
 
-let api: ApiFixture;
+let api: TestCluster;
 let events: EventRecorder;
 beforeEach(async () => {
-  api = await startApiFixture();
+  api = await startCluster(API_SERVER_ALONE);
   const { client, clock, random } = api;
   events = createEventRecorder({
     client,

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
 import { silentLogger } from '#platform';
-import { type ApiFixture, startApiFixture } from '#testing';
+import { API_SERVER_ALONE, startCluster, type TestCluster } from '#testing';
 import { createLeaderElector, type LeaderElector } from './leader-election.ts';
 import { resources } from './resources.ts';
 
-let api: ApiFixture;
+let api: TestCluster;
 beforeEach(async () => {
-  api = await startApiFixture();
+  api = await startCluster(API_SERVER_ALONE);
 });
 afterEach(() => api.stop());
 

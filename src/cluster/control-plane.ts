@@ -123,16 +123,11 @@ export function startControlPlane(options: ControlPlaneOptions): ControlPlane {
   };
 }
 
-interface RunningScheduler {
-  start(): Promise<void>;
-  stop(): void;
-}
-
 function createScheduler(
   client: Client,
   informers: InformerFactory,
   { clock, random, logger }: ControlPlaneOptions,
-): RunningScheduler {
+): Pick<Scheduler, 'start' | 'stop'> {
   const events = createEventRecorder({ client, component: 'default-scheduler', clock, random, logger });
   const scheduler = new Scheduler({ client, informers, events, clock, random, logger });
   return {

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { type Client, createClient, createEventRecorder, createInformerFactory, resources } from '#client';
 import type { ResourceRequest, UserInfo } from '#machinery';
 import { silentLogger } from '#platform';
-import { type ApiFixture, startApiFixture } from '#testing';
+import { API_SERVER_ALONE, startCluster, type TestCluster } from '#testing';
 import { createKubelet } from './kubelet.ts';
 import {
   createMemoryFiles,
@@ -19,7 +19,7 @@ const user: UserInfo = { name: `system:node:${NODE}`, groups: ['system:nodes', '
 const unreachable = (): Promise<never> => Promise.reject(new Error('no network in this test'));
 
 interface Cluster {
-  readonly api: ApiFixture;
+  readonly api: TestCluster;
   readonly admin: Client;
   /** What the kubelet has asked of the API so far. */
   readonly requests: readonly ResourceRequest[];
@@ -27,9 +27,9 @@ interface Cluster {
 }
 
 async function startNode(): Promise<Cluster> {
-  const api = await startApiFixture();
+  const api = await startCluster(API_SERVER_ALONE);
   const { clock, random, client: admin } = api;
-  const endpoint = api.server.endpointFor(user);
+  const endpoint = api.apiServer.endpointFor(user);
   const requests: ResourceRequest[] = [];
   let underWay = 0;
   clock.addBusyProbe(() => underWay > 0);

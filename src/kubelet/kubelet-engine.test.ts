@@ -9,7 +9,7 @@ import { type Client, createInformerFactory, resources } from '#client';
 import { createEngine, type Engine } from '#engine';
 import { silentLogger } from '#platform';
 import { nodeFiles, nodeProcesses, nodeSockets, systemClock, systemRandom } from '#platform/node';
-import { type ApiFixture, startApiFixture } from '#testing';
+import { API_SERVER_ALONE, startCluster, type TestCluster } from '#testing';
 import { removeTree } from './cgroups/cgroup-tree.ts';
 import { createCgroupManager } from './cgroups/pod-cgroups.ts';
 import { createKubelet, type Kubelet } from './kubelet.ts';
@@ -22,7 +22,7 @@ const folder = mkdtempSync(join(tmpdir(), 'k8ts-kubelet-'));
 const stateDir = mkdtempSync('/run/k8ts-kubelet-test-');
 const cgroup = `/k8ts-test-${process.pid}`;
 
-let api: ApiFixture;
+let api: TestCluster;
 let admin: Client;
 let engine: Engine;
 let kubelet: Kubelet;
@@ -58,7 +58,7 @@ async function startNode(): Promise<Kubelet> {
 
 before(async () => {
   if (skip !== false) return;
-  api = await startApiFixture();
+  api = await startCluster(API_SERVER_ALONE);
   admin = api.client;
   await admin.resource(resources.serviceAccounts, 'default').create({ metadata: { name: 'default' } });
   await admin

@@ -1,26 +1,35 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import type { coreV1, Draft } from '#api';
-import { createEventRecorder, type EventRecorder, resources } from '#client';
+import {
+  createEventRecorder,
+  createInformerFactory,
+  type EventRecorder,
+  type InformerFactory,
+  resources,
+} from '#client';
 import { conflict, type ResourceRequest, type WatchRequest } from '#machinery';
 import { silentLogger } from '#platform';
-import { type ApiFixture, startApiFixture, unavailable } from '#testing';
+import { API_SERVER_ALONE, startCluster, type TestCluster, unavailable } from '#testing';
 import { Scheduler } from './scheduler.ts';
 
-let api: ApiFixture;
+let api: TestCluster;
+let informers: InformerFactory;
 let events: EventRecorder;
 let scheduler: Scheduler;
 
 beforeEach(async () => {
-  api = await startApiFixture();
+  api = await startCluster(API_SERVER_ALONE);
   await api.client
     .resource(resources.namespaces)
     .create({ metadata: { name: 'default' } })
     .catch(() => undefined);
   await api.client.resource(resources.serviceAccounts, 'default').create({ metadata: { name: 'default' } });
   const client = api.clientFor({ name: 'system:kube-scheduler', groups: ['system:authenticated'] });
-  const { clock, random, informers } = api;
+  const { clock, random } = api;
   const logger = silentLogger;
+  informers = createInformerFactory({ client, clock, random, logger });
+  informers.start();
   events = createEventRecorder({ client, component: 'default-scheduler', clock, random, logger });
   scheduler = new Scheduler({ client, informers, events, clock, random, logger });
   await scheduler.start();
@@ -28,6 +37,7 @@ beforeEach(async () => {
 afterEach(async () => {
   scheduler.stop();
   events.stop();
+  await informers.stop();
   await api.stop();
 });
 
@@ -268,7 +278,7 @@ test('what runs already when the scheduler starts is counted', async () => {
   scheduler.stop();
   await createPod('x', { spec: { nodeName: 'a' } });
   await createPod('p', { cpu: '2' });
-  const { client, informers, clock, random } = api;
+  const { client, clock, random } = api;
   scheduler = new Scheduler({ client, informers, events, clock, random, logger: silentLogger });
   await scheduler.start();
   await settle();

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { appsV1, Draft } from '#api';
 import { resources } from '#client';
-import { startCluster, type TestCluster } from './start-cluster.ts';
+import { API_SERVER_ALONE, startCluster, type TestCluster } from './start-cluster.ts';
 
 const deployment = (replicas: number): Draft<appsV1.Deployment> => ({
   metadata: { name: 'web' },
@@ -72,7 +72,7 @@ test('nothing is left behind when it is stopped', async () => {
 });
 
 test('an API server alone leaves what it is given as it is', async () => {
-  await using cluster = await startCluster({ nodes: 0, scheduler: false, controllers: [] });
+  await using cluster = await startCluster(API_SERVER_ALONE);
   await cluster.client.resource(resources.namespaces).create({ metadata: { name: 'a' }, spec: {} });
   await cluster.client.resource(resources.deployments, 'a').create(deployment(1));
   await cluster.advance(60_000);

@@ -2,10 +2,11 @@
  * A whole cluster inside a test: the API server, the controllers, the scheduler and a kubelet per node, the same code
  * that runs in production, in this process and in memory. Containers are simulated, and the test holds the clock.
  */
+import type { ApiServer } from '#apiserver';
 import type { Client } from '#client';
 import type { SimulatedNodes } from '#cluster';
-import type { SimulatedBehaviour } from '#kubelet';
 import type { Controller } from '#controllers';
+import type { SimulatedBehaviour } from '#kubelet';
 import type { UserInfo } from '#machinery';
 import { type Logger, type Random, silentLogger } from '#platform';
 import { Interposer, type RequestFault } from './request-faults.ts';
@@ -29,7 +30,12 @@ export interface StartClusterOptions {
   readonly logger?: Logger;
 }
 
+/** For tests that play the rest themselves. */
+export const API_SERVER_ALONE: StartClusterOptions = { nodes: 0, scheduler: false, controllers: [] };
+
 export interface TestCluster {
+  /** To let others reach it over HTTPS. */
+  readonly apiServer: ApiServer;
   readonly clock: VirtualClock;
   readonly random: Random;
   /** As cluster administrator. */
@@ -104,6 +110,7 @@ export async function startCluster(options: StartClusterOptions = {}): Promise<T
     return stopped;
   };
   return {
+    apiServer: controlPlane.apiServer,
     clock,
     random,
     client: clientFor(ADMIN),

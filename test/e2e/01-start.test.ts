@@ -302,6 +302,13 @@ describe('npm start', { skip: whyNoContainers() ?? false }, () => {
   });
 
   it('waits, and tells events', async () => {
+    // A pod that goes while kubectl waits for it is an error to kubectl: those of the rollouts go first.
+    await eventually('the pods of the rollouts are gone', async () => {
+      const front = await cluster.mustKubectl(['get', 'pods', '-l', 'app=front', '-o', 'name']);
+      assert.equal(front.trim().split('\n').length, 2, front);
+      const catalog = await cluster.mustKubectl(['get', 'pods', '-l', 'app=catalog', '-o', 'name']);
+      assert.equal(catalog.trim().split('\n').length, 2, catalog);
+    });
     assert.match(
       await cluster.mustKubectl([
         'wait',

@@ -76,15 +76,14 @@ async function ask(url: string): Promise<string> {
   return (await response.text()).trim();
 }
 
-/** How a host connection that must fail did fail, and after how long. */
-async function failureOf(url: string): Promise<{ readonly code: unknown; readonly ms: number }> {
-  const startedAt = performance.now();
+/** How a host connection that must fail did fail; one that nobody answers fails as a timeout. */
+async function failureOf(url: string): Promise<unknown> {
   try {
     await ask(url);
-    return { code: 'answered', ms: performance.now() - startedAt };
+    return 'answered';
   } catch (error) {
     const cause = (error as Error).cause as { readonly code?: string } | undefined;
-    return { code: cause?.code ?? String(error), ms: performance.now() - startedAt };
+    return cause?.code ?? String(error);
   }
 }
 
@@ -198,15 +197,10 @@ describe('services and DNS', { skip: whyNoContainers() ?? false }, () => {
   it('refuses at once where a Service has no endpoints', async () => {
     const clusterIp = await serviceField('empty', '.spec.clusterIP');
     const nodePort = await serviceField('empty', '.spec.ports[0].nodePort');
-    for (const url of [`http://${clusterIp}/`, `http://127.0.0.1:${nodePort}/`]) {
-      const { code, ms } = await failureOf(url);
-      assert.equal(code, 'ECONNREFUSED', url);
-      assert.ok(ms < 1000, `${url}: ${ms} ms`);
-    }
-    const startedAt = performance.now();
+    for (const url of [`http://${clusterIp}/`, `http://127.0.0.1:${nodePort}/`])
+      assert.equal(await failureOf(url), 'ECONNREFUSED', url);
     const { stderr } = await inPod('timeout 5 wget -qO- http://empty');
     assert.match(stderr, /Connection refused/);
-    assert.ok(performance.now() - startedAt < 2500);
   });
 
   it('follows endpoints as they come and go', async () => {

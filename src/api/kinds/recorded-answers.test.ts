@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { type PatchType, StatusError } from '#machinery';
-import { type ApiFixture, startApiFixture } from '#testing';
+import { API_SERVER_ALONE, startCluster, type TestCluster } from '#testing';
 import { builtinResources } from '../schema/builtin-resources.ts';
 
 interface Answer {
@@ -36,11 +36,11 @@ interface Case {
 
 const folder = new URL('fixtures/answers/', import.meta.url);
 const admin = { name: 'admin', groups: ['system:masters', 'system:authenticated'] };
-let fixture: ApiFixture;
+let fixture: TestCluster;
 
 before(async () => {
-  fixture = await startApiFixture();
-  await fixture.server.endpointFor(admin).request({
+  fixture = await startCluster(API_SERVER_ALONE);
+  await fixture.apiServer.endpointFor(admin).request({
     verb: 'create',
     ...{ group: '', version: 'v1', resource: 'serviceaccounts', namespace: 'default' },
     body: { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default' } },
@@ -57,7 +57,7 @@ function targetOf({ apiVersion, kind, metadata }: Case['create']) {
 }
 
 async function ask({ create, patches = [], subresource, patchType }: Case): Promise<number> {
-  const endpoint = fixture.server.endpointFor(admin);
+  const endpoint = fixture.apiServer.endpointFor(admin);
   const target = targetOf(create);
   const { name } = create.metadata;
   let { code } = await endpoint.request({ verb: 'create', ...target, body: create });

@@ -6,7 +6,7 @@ import { bookmarkObject, type CacheEvent, type ChangeType } from '../watch-cache
 import type { OpenedWatch } from '../watch-cache/open-watch.ts';
 import type { Watcher } from '../watch-cache/subscriptions.ts';
 
-/** Events a reader may be behind. Beyond it the watch ends, and the reader starts again from where it is. */
+/** Events a reader may be behind, beside what its watch began with. Beyond it the watch ends, and the reader starts again from where it is. */
 export const MAX_QUEUED_EVENTS = 20_000;
 
 export class WatchQueue implements Watcher, AsyncIterable<WatchEvent> {
@@ -14,6 +14,8 @@ export class WatchQueue implements Watcher, AsyncIterable<WatchEvent> {
   readonly #allowBookmarks: boolean;
   readonly #onClose: () => void;
   #leave: () => void = () => undefined;
+  /** What the watch begins with, until somebody reads. */
+  #opened: OpenedWatch | undefined;
   #events: WatchEvent[] = [];
   #read = 0;
   #ended = false;
@@ -31,11 +33,7 @@ export class WatchQueue implements Watcher, AsyncIterable<WatchEvent> {
   }
 
   start(opened: OpenedWatch): void {
-    for (const entry of opened.state) this.#push({ type: 'ADDED', object: entry.in(this.#version) });
-    for (const { event, type } of opened.changes) this.#push(event.object(this.#version, type));
-    if (opened.initialEventsEnd !== undefined) {
-      this.#push({ type: 'BOOKMARK', object: bookmarkObject(this.#version, opened.initialEventsEnd, true) });
-    }
+    this.#opened = opened;
     this.#lastRevision = opened.revision;
     const group = opened.group();
     group.add(this);
@@ -65,6 +63,7 @@ export class WatchQueue implements Watcher, AsyncIterable<WatchEvent> {
 
   async *[Symbol.asyncIterator](): AsyncIterator<WatchEvent> {
     try {
+      yield* this.#beginning();
       for (;;) {
         const event = this.#events[this.#read];
         if (event !== undefined) {
@@ -83,6 +82,20 @@ export class WatchQueue implements Watcher, AsyncIterable<WatchEvent> {
     } finally {
       this.end();
     }
+  }
+
+  *#beginning(): Generator<WatchEvent> {
+    const opened = this.#opened;
+    this.#opened = undefined;
+    if (opened === undefined) return;
+    for (const entry of opened.state) yield { type: 'ADDED', object: entry.in(this.#version) };
+    for (const { event, type } of opened.changes) {
+      const shown = event.object(this.#version, type);
+      if (shown !== undefined) yield shown;
+    }
+    const { initialEventsEnd } = opened;
+    if (initialEventsEnd !== undefined)
+      yield { type: 'BOOKMARK', object: bookmarkObject(this.#version, initialEventsEnd, true) };
   }
 
   #push(event: WatchEvent | undefined): void {

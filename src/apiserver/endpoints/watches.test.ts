@@ -163,3 +163,15 @@ test('a reader that falls too far behind is ended, after what it has in hand', a
   assert.equal(seen, MAX_QUEUED_EVENTS + 1);
   await server.close();
 });
+
+test('what a watch begins with does not count as being behind, however much it is', async () => {
+  const { endpoint, server } = await startTestServer();
+  const objects = MAX_QUEUED_EVENTS + 10;
+  for (let i = 0; i < objects; i++) await create(endpoint, `c${i}`);
+  const events = await watch(endpoint, { resourceVersion: '0' });
+  await create(endpoint, 'last');
+  await create(endpoint, 'very-last');
+  const lines = await take(events, objects + 2);
+  assert.deepEqual(lines.slice(-2), ['ADDED last', 'ADDED very-last']);
+  await server.close();
+});

@@ -10,7 +10,7 @@ import { createPki, type ClusterPki } from '#launcher';
 import { isConflict, isExpired, isNotFound, isStatusError } from '#machinery';
 import { silentLogger } from '#platform';
 import { systemRandom } from '#platform/node';
-import { type ApiFixture, startApiFixture, VirtualClock } from '#testing';
+import { API_SERVER_ALONE, startCluster, type TestCluster, VirtualClock } from '#testing';
 import { createClient } from '../create-client.ts';
 import { createInformer } from '../informer-factory.ts';
 import { resources } from '../resources.ts';
@@ -42,12 +42,12 @@ function connect(port: number, options: Partial<HttpEndpointOptions> = {}): Http
   return endpoint;
 }
 
-let api: ApiFixture;
+let api: TestCluster;
 let port: number;
 beforeEach(async () => {
-  api = await startApiFixture({ clock });
+  api = await startCluster({ ...API_SERVER_ALONE, clock });
   const tls = { cert: pki.apiserver.certPem, key: pki.apiserver.keyPem, clientCa: pki.caPem };
-  ({ port } = await api.server.listen({ host: '127.0.0.1', port: 0, tls }));
+  ({ port } = await api.apiServer.listen({ host: '127.0.0.1', port: 0, tls }));
 });
 afterEach(async () => {
   for (const endpoint of open.splice(0)) endpoint.close();
@@ -131,7 +131,7 @@ test('a request that is aborted rejects with the reason', async () => {
 test('a server that is not there is a ConnectionError, and is found again when it is', async () => {
   const client = asAdmin();
   await client.resource(resources.namespaces).get('default');
-  await api.server.close();
+  await api.apiServer.close();
   await assert.rejects(client.resource(resources.namespaces).get('default'), ConnectionError);
 });
 

@@ -1,27 +1,35 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import type { coreV1, Draft, storageV1 } from '#api';
-import { resources } from '#client';
-import { type ApiFixture, startApiFixture } from '#testing';
+import { createInformerFactory, type InformerFactory, resources } from '#client';
+import { silentLogger } from '#platform';
+import { API_SERVER_ALONE, startCluster, type TestCluster } from '#testing';
 import { viewOf } from '../cluster-view.ts';
 import type { SchedulerPlugin } from '../framework.ts';
 import { cacheOf, node, pod, rejections } from '../objects.fixture.ts';
 import { volumeBinding } from './volume-binding.ts';
 
-let api: ApiFixture;
+let api: TestCluster;
+let informers: InformerFactory;
 let plugin: SchedulerPlugin;
 
 beforeEach(async () => {
-  api = await startApiFixture();
+  api = await startCluster(API_SERVER_ALONE);
   await api.client
     .resource(resources.namespaces)
     .create({ metadata: { name: 'default' } })
     .catch(() => undefined);
-  const view = viewOf(api.informers);
-  plugin = volumeBinding({ view, client: api.client, claims: view.claims });
+  const { client, clock, random } = api;
+  informers = createInformerFactory({ client, clock, random, logger: silentLogger });
+  informers.start();
+  const view = viewOf(informers);
+  plugin = volumeBinding({ view, client, claims: view.claims });
   await view.synced({ signal: new AbortController().signal });
 });
-afterEach(() => api.stop());
+afterEach(async () => {
+  await informers.stop();
+  await api.stop();
+});
 
 const NODES = [node('a', { labels: { zone: 'x' } }), node('b', { labels: { zone: 'y' } })];
 const using = (claimName: string): coreV1.Pod =>
