@@ -7,6 +7,7 @@ import { encodeForStore } from './cache-entry.ts';
 import { CacheHub } from './cache-hub.ts';
 import { type OpenedWatch, openWatch, type WatchStart } from './open-watch.ts';
 import { ResourceCache } from './resource-cache.ts';
+import { MAX_RING_EVENTS } from './event-ring.ts';
 import { metadataFields, Selection } from './selection.ts';
 
 async function setUp() {
@@ -37,7 +38,7 @@ async function setUp() {
     assert.ok(only);
     return only;
   };
-  return { put, open, stop: () => store.close() };
+  return { put, open, cache, store, clock, stop: () => store.close() };
 }
 
 const keys = ({ state }: OpenedWatch): readonly string[] => state.map(({ key }) => key);
@@ -62,5 +63,37 @@ test('another selection, or a state that has changed since, is listed anew', asy
   await put('a/z');
   assert.deepEqual(keys(await open()), ['a/x', 'a/z', 'b/y']);
   assert.deepEqual(keys(first), ['a/x', 'b/y'], 'what a watch is still being shown stays as it was');
+  await stop();
+});
+
+test('more history than a ring holds is 410: a list is the shorter way', async () => {
+  const { put, open, cache, stop } = await setUp();
+  await put('a/first');
+  await open();
+  const before = cache.revision;
+  for (let i = 0; i <= MAX_RING_EVENTS; i++) await put(`a/${i}`);
+  assert.equal((await open(undefined, { resourceVersion: `${before + 1}` })).changes.length, MAX_RING_EVENTS);
+  const floor = cache.revision;
+  for (let i = 0; i <= MAX_RING_EVENTS; i++) await put(`b/${i}`);
+  await assert.rejects(open(undefined, { resourceVersion: `${before}` }), {
+    code: 410,
+    message: `too old resource version: ${before} (${floor + 1})`,
+  });
+  await stop();
+});
+
+test('a store that tells its history too slowly is 410 as well, and its watch is closed', async () => {
+  const { put, open, cache, store, clock, stop } = await setUp();
+  await put('a/first');
+  await open();
+  const before = cache.revision;
+  for (let i = 0; i <= MAX_RING_EVENTS; i++) await put(`a/${i}`);
+  let isClosed = false;
+  store.watch = () => ({ close: () => (isClosed = true) });
+  const opening = open(undefined, { resourceVersion: `${before - 1}` });
+  const refused = assert.rejects(opening, { code: 410, message: /^too old resource version: / });
+  await clock.advance(10_000);
+  await refused;
+  assert.ok(isClosed);
   await stop();
 });

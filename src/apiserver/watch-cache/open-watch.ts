@@ -3,13 +3,17 @@
  * group, in the same turn, so that nothing falls between.
  */
 import { expired } from '#machinery';
-import { CompactedError, prefixEnd, type Revision, type StoreEvent, type StoreWatch } from '#store';
+import { CompactedError, prefixEnd, type Revision, type StoreEvent } from '#store';
 import type { CacheEntry } from './cache-entry.ts';
 import { CacheEvent, type ChangeType } from './cache-event.ts';
+import { MAX_RING_EVENTS } from './event-ring.ts';
 import { parseResourceVersion, waitForRevision } from './list-page.ts';
 import { entryOf, type ResourceCache } from './resource-cache.ts';
 import type { Selection } from './selection.ts';
 import { changeFor, type WatcherGroup } from './subscriptions.ts';
+
+/** For the store to tell what the ring no longer has. */
+const HISTORY_TIMEOUT_MS = 10_000;
 
 export interface WatchStart {
   readonly resourceVersion?: string | undefined;
@@ -110,34 +114,38 @@ function currentState(cache: ResourceCache, selection: Selection): readonly Cach
   return entries;
 }
 
-/** Changes in (from, to], which the ring no longer has, out of the store's history. */
+/**
+ * Changes in (from, to], which the ring no longer has, out of the store's history.
+ * @throws StatusError 410 when the store has forgotten them, when they are more than a ring holds or come too slowly:
+ * then a list is the better start.
+ */
 async function fromStore(cache: ResourceCache, from: Revision, to: Revision): Promise<readonly CacheEvent[]> {
-  const { store } = cache.hub;
+  const { store, clock } = cache.hub;
+  const tooOld = (oldest: Revision): Error => expired(`too old resource version: ${from} (${oldest})`);
   const events: CacheEvent[] = [];
-  let watch: StoreWatch | undefined;
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const timer = clock.setTimer(HISTORY_TIMEOUT_MS, () => reject(tooOld(to)));
+  const watch = store.watch(cache.prefix, prefixEnd(cache.prefix), {
+    fromRevision: from + 1,
+    onEvents: (batch, revision) => {
+      for (const event of batch) {
+        const change = changeOf(cache, event);
+        if (change.revision <= to) events.push(change);
+      }
+      if (events.length > MAX_RING_EVENTS) reject(tooOld(to));
+      else if (revision >= to) resolve();
+    },
+    onProgress: (revision) => {
+      if (revision >= to) resolve();
+    },
+    onEnd: (error) =>
+      reject(error instanceof CompactedError ? tooOld(Math.max(error.compactRevision, from + 1)) : error),
+  });
   try {
-    await new Promise<void>((resolve, reject) => {
-      watch = store.watch(cache.prefix, prefixEnd(cache.prefix), {
-        fromRevision: from + 1,
-        onEvents: (batch, revision) => {
-          for (const event of batch) {
-            const change = changeOf(cache, event);
-            if (change.revision <= to) events.push(change);
-          }
-          if (revision >= to) resolve();
-        },
-        onProgress: (revision) => {
-          if (revision >= to) resolve();
-        },
-        onEnd: reject,
-      });
-      store.requestProgress().catch(reject);
-    });
-  } catch (error) {
-    if (!(error instanceof CompactedError)) throw error;
-    throw expired(`too old resource version: ${from} (${Math.max(error.compactRevision, from + 1)})`);
+    await Promise.all([promise, store.requestProgress()]);
   } finally {
-    watch?.close();
+    timer.cancel();
+    watch.close();
   }
   return events;
 }

@@ -145,6 +145,23 @@ suite('building an image', { skip: whyNoContainers() ?? false }, () => {
     assert.equal((await build(dockerfile, {}, { context: folder, noCache: true })).id, first.id);
   });
 
+  test('folders have the time they have in the context, or had in the image, whatever is copied into them', async () => {
+    const dockerfile = [
+      'FROM k8ts.local/base',
+      'RUN mkdir /there && touch -d @1500000000 /there',
+      'COPY sub/a.txt /there/new/',
+      'COPY . /app/',
+    ].join('\n');
+    const folder = context({ Dockerfile: dockerfile, 'sub/a.txt': 'a', 'sub/below/b.txt': 'b' });
+    utimesSync(join(folder, 'sub/below'), 1_600_000_000, 1_600_000_000);
+    utimesSync(join(folder, 'sub'), 1_700_000_000, 1_700_000_000);
+    const built = await build(dockerfile, {}, { context: folder });
+    assert.equal(
+      await built.sh('stat -c "%n %Y" /there /there/new /app /app/sub /app/sub/below'),
+      '/there 1500000000\n/there/new 0\n/app 0\n/app/sub 1700000000\n/app/sub/below 1600000000\n',
+    );
+  });
+
   test('a step is done again when what it depends on has changed, and so are those after it', async () => {
     const dockerfile = 'FROM k8ts.local/base\nCOPY one /\nRUN echo ran > /log\nCOPY two /\n';
     const cachedSteps = async (files: Record<string, string>): Promise<number> =>

@@ -32,6 +32,11 @@ export interface CopyOrder {
 class Copier {
   readonly #rootfs: string;
   readonly #order: CopyOrder;
+  /**
+   * Times of folders in seconds, by host path; set at the end, as every file written into a folder changes its time.
+   * The same context gives the same layer, whenever it is copied.
+   */
+  readonly #folderTimes = new Map<string, number>();
 
   constructor(rootfs: string, order: CopyOrder) {
     this.#rootfs = rootfs;
@@ -49,6 +54,15 @@ class Copier {
       else this.#copyFile(file, into(basename(file.path)));
     }
     for (const { name, content } of texts) this.#writeText(into(name), content);
+    this.#setFolderTimes();
+  }
+
+  #setFolderTimes(): void {
+    for (const [path, seconds] of this.#folderTimes) {
+      // A file or an archive that came later may have taken its place.
+      if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true)
+        lutimesSync(path, seconds, seconds);
+    }
   }
 
   #isFolder(destination: string): boolean {
@@ -59,7 +73,11 @@ class Copier {
   /** What is in the folder goes into the destination, which becomes a folder. */
   #copyFolder(folder: FoundFile, destination: string): void {
     const target = this.#makeFolder(destination);
-    if (folder.path !== '') this.#finish(target, folder.hostPath);
+    if (folder.path !== '') {
+      const { mode, mtimeMs } = lstatSync(folder.hostPath);
+      this.#own(target, mode & 0o7777);
+      this.#folderTimes.set(target, mtimeMs / 1000);
+    }
     for (const entry of this.#order.tree.entries(folder)) {
       const place = join(destination, basename(entry.path));
       if (entry.isFolder) this.#copyFolder(entry, place);
@@ -98,12 +116,15 @@ class Copier {
 
   #makeFolder(destination: string): string {
     const path = scopedPath(this.#rootfs, destination);
-    if (path === this.#rootfs || lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true)
+    const known = lstatSync(path, { throwIfNoEntry: false });
+    if (known?.isDirectory() === true) {
+      if (!this.#folderTimes.has(path)) this.#folderTimes.set(path, known.mtimeMs / 1000);
       return path;
+    }
     this.#makeFolder(dirname(destination));
     mkdirSync(path);
     this.#own(path, 0o755);
-    lutimesSync(path, 0, 0);
+    this.#folderTimes.set(path, 0);
     return path;
   }
 

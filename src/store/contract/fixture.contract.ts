@@ -25,6 +25,8 @@ export interface StoreContractOptions {
   readonly skip?: string | undefined;
   /** Whether a write has reached the watches of this process when it is acknowledged. */
   readonly deliversBeforeAcknowledging: boolean;
+  /** Whether a watch that begins in the past is told of progress before anything new happened; default true. */
+  readonly reportsProgressOfThePast?: boolean;
   /** How often the model test writes its random history. */
   readonly modelRuns: number;
 }
@@ -79,6 +81,7 @@ export class Recorder {
       },
       onProgress: (revision) => {
         this.progress.push(revision);
+        options.onProgress?.(revision);
         this.#wake();
       },
       onEnd: (reason) => {

@@ -125,6 +125,25 @@ export function describeWatches(it: It, options: StoreContractOptions): void {
     assert.equal(quiet.events.length, 0);
   });
 
+  it('progress reaches a watch that begins in the past, once it has been told what happened', async (store) => {
+    const first = await write(store, put('a', '1'));
+    const last = await write(store, put('b', '1'));
+    const seen: string[] = [];
+    const past = new Recorder(store, 'a', 'b', {
+      fromRevision: first,
+      onEvents: () => seen.push('a change'),
+      onProgress: (revision) => seen.push(revision >= last ? 'all' : 'some'),
+    });
+    await store.requestProgress();
+    if (options.reportsProgressOfThePast === false) {
+      await write(store, put('a', '2'));
+      await past.untilEvents(2);
+      await store.requestProgress();
+    }
+    await past.until(() => past.progress.some((revision) => revision >= last));
+    assert.equal(seen[0], 'a change');
+  });
+
   it('a write made by a watch callback is told to every watch after what caused it', async (store) => {
     let answered: Promise<Revision> | undefined;
     const answer = (): void => {

@@ -29,8 +29,8 @@ import {
   encodeTransaction,
 } from './messages.ts';
 import type { LeaseResponse } from './messages.ts';
+import { EtcdWatch } from './etcd-watch.ts';
 import { failureOf, unavailable } from './status.ts';
-import { WatchChannel } from './watch-channel.ts';
 
 export interface EtcdStoreOptions {
   /** As etcdctl takes them: `https://10.0.0.1:2379`. Calls go to the first that answers. */
@@ -70,7 +70,8 @@ export class EtcdStore implements Store {
   readonly #prefix: string;
   readonly #prefixBytes: number;
   readonly #endpoints: Endpoints;
-  readonly #watches: WatchChannel;
+  readonly #watches = new Set<EtcdWatch>();
+  #trustsProgress = true;
   #revision: Revision = 0;
   /** Highest known to be compacted: etcd says so to watches, but not in the errors of reads. */
   #compactRevision: Revision = 0;
@@ -82,13 +83,6 @@ export class EtcdStore implements Store {
     this.#prefix = options.prefix ?? '';
     this.#prefixBytes = Buffer.byteLength(this.#prefix, 'utf8');
     this.#endpoints = new Endpoints(options.endpoints, options.tls, options.clock);
-    this.#watches = new WatchChannel({
-      endpoints: this.#endpoints,
-      prefixBytes: this.#prefixBytes,
-      clock: options.clock,
-      logger: options.logger,
-      onRevision: (revision) => this.#saw(revision),
-    });
   }
 
   async connect(): Promise<void> {
@@ -96,10 +90,10 @@ export class EtcdStore implements Store {
     this.#saw(status.revision);
     // Status is what one member knows; a linearizable read brings the cluster's revision.
     await this.get('\0');
-    this.#watches.trustsProgress = answersProgressTruly(status.version);
+    this.#trustsProgress = answersProgressTruly(status.version);
     const { logger } = this.#options;
     logger.info({ etcd: status.version, revision: this.#revision }, 'connected to etcd');
-    if (!this.#watches.trustsProgress) {
+    if (!this.#trustsProgress) {
       logger.warn(
         { etcd: status.version },
         'this etcd reports watch progress too early while a watch catches up',
@@ -147,13 +141,26 @@ export class EtcdStore implements Store {
       queueMicrotask(() => options.onEnd?.(closed));
       return { close: () => undefined };
     }
-    const range = [this.#first(start), this.#prefix + end] as const;
-    return this.#watches.add(range, options, options.fromRevision ?? this.#revision + 1);
+    const watch = new EtcdWatch({
+      endpoints: this.#endpoints,
+      prefixBytes: this.#prefixBytes,
+      clock: this.#options.clock,
+      logger: this.#options.logger,
+      key: this.#first(start),
+      rangeEnd: this.#prefix + end,
+      watch: options,
+      startRevision: options.fromRevision ?? this.#revision + 1,
+      trustsProgress: this.#trustsProgress,
+      onRevision: (revision) => this.#saw(revision),
+      onClosed: () => this.#watches.delete(watch),
+    });
+    this.#watches.add(watch);
+    return watch;
   }
 
   async requestProgress(): Promise<void> {
     this.#assertUsable();
-    this.#watches.requestProgress();
+    for (const watch of this.#watches) watch.requestProgress(this.#revision);
   }
 
   async compact(revision: Revision): Promise<void> {
@@ -204,7 +211,7 @@ export class EtcdStore implements Store {
     if (this.#closed !== undefined) return;
     this.#closed = new StoreUnavailableError('the store is closed');
     this.#compactTimer?.cancel();
-    this.#watches.close(this.#closed);
+    for (const watch of this.#watches) watch.endBecause(this.#closed);
     this.#endpoints.close();
   }
 

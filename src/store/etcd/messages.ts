@@ -191,7 +191,6 @@ export function decodeRevision(buffer: Buffer): Revision {
 }
 
 export interface WatchCreate {
-  readonly watchId: number;
   readonly key: string;
   readonly rangeEnd: string;
   readonly startRevision: Revision;
@@ -202,7 +201,6 @@ export function encodeWatchCreate(request: WatchCreate): Buffer {
   const writer = new ProtoWriter();
   writer.message(1, () => {
     writer.flag(8, true);
-    writer.int(7, request.watchId);
     writer.flag(6, request.previousValues);
     writer.flag(4, true);
     writer.int(3, request.startRevision);
@@ -212,22 +210,19 @@ export function encodeWatchCreate(request: WatchCreate): Buffer {
   return writer.finish();
 }
 
-export function encodeWatchCancel(watchId: number): Buffer {
-  const writer = new ProtoWriter();
-  writer.message(2, () => writer.int(1, watchId));
-  return writer.finish();
-}
-
 export function encodeWatchProgress(): Buffer {
   const writer = new ProtoWriter();
   writer.message(3, () => undefined);
   return writer.finish();
 }
 
+/** The id of no watch but of the stream's. */
+const EVERY_WATCH = -1;
+
 export interface WatchResponse {
   readonly revision: Revision;
-  /** -1: meant for every watch of the stream. */
-  readonly watchId: number;
+  /** To a request for progress. */
+  readonly isAnswer: boolean;
   readonly created: boolean;
   readonly canceled: boolean;
   readonly compactRevision: Revision;
@@ -243,7 +238,7 @@ export function decodeWatch(prefixBytes: number): (buffer: Buffer) => WatchRespo
     const events: StoreEvent[] = [];
     const response = {
       revision: 0,
-      watchId: 0,
+      isAnswer: false,
       created: false,
       canceled: false,
       compactRevision: 0,
@@ -253,7 +248,7 @@ export function decodeWatch(prefixBytes: number): (buffer: Buffer) => WatchRespo
     };
     for (let field = reader.next(); field > 0; field = reader.next()) {
       if (field === 1) response.revision = readHeader(reader.message());
-      else if (field === 2) response.watchId = reader.int();
+      else if (field === 2) response.isAnswer = reader.int() === EVERY_WATCH;
       else if (field === 3) response.created = reader.flag();
       else if (field === 4) response.canceled = reader.flag();
       else if (field === 5) response.compactRevision = reader.int();
