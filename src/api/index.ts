@@ -9,4 +9,14 @@ export { describeField, describeType } from './schema/descriptions.ts';
 export { humanDuration, kindBehaviours, qualityOfService, validateServiceAddresses } from './kinds/index.ts';
 export { builtinResources } from './schema/builtin-resources.ts';
 export { builtinTypeNames, schemaByName, schemaOf } from './schema/schema-table.ts';
+export {
+  type Amounts,
+  amountsOf,
+  type Counting,
+  NUMBERS,
+  podLimits,
+  podRequests,
+  type PodResourcesOptions,
+  QUANTITIES,
+} from './pod-resources.ts';
 export * from './quota/index.ts';

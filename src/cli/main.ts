@@ -1,6 +1,6 @@
 /** The `k8ts` command. */
 import { readFileSync } from 'node:fs';
-import { Command } from 'commander';
+import { Command, CommanderError } from 'commander';
 import { AgentError, ClusterNameError, findProgram, LaunchError } from '#launcher';
 import { systemClock } from '#platform/node';
 import { down } from './commands/down.ts';
@@ -19,12 +19,14 @@ const progress: Progress =
     : terminalProgress(process.stderr, () => systemClock.monotonic());
 
 const printJson = (value: unknown): void => void process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
-const collect = (value: string, previous: readonly string[]): readonly string[] => [...previous, value];
+const collect = (value: string, previous: readonly string[] = []): readonly string[] => [...previous, value];
 
 const program = new Command('k8ts')
   .description('Kubernetes, whole: a cluster on this machine in about a second')
   .version(packageVersion())
   .showHelpAfterError()
+  // Instead of ending the process: what it throws is reported below.
+  .exitOverride()
   .configureHelp({ sortSubcommands: false });
 
 const named = (command: Command): Command =>
@@ -94,7 +96,7 @@ named(program.command('kubeconfig'))
 named(program.command('build'))
   .description('build an image from a Dockerfile, for the cluster to use at once')
   .argument('<context>', 'folder with the Dockerfile and what it copies')
-  .requiredOption('-t, --tag <name>', 'name of the image; may be given several times', collect, [])
+  .requiredOption('-t, --tag <name>', 'name of the image; may be given several times', collect)
   .option('-f, --file <path>', 'the Dockerfile, when it is not <context>/Dockerfile')
   .option('--build-arg <name=value>', 'value of an ARG; may be given several times', collect, [])
   .option('--target <stage>', 'stop at this stage')
@@ -184,6 +186,8 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.on(signal, () => interrupted.abort(new Interrupted()));
 
 function report(error: unknown): number {
+  // Help and version come as errors too; commander has printed what there is to say.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   progress.failed();
   if (error instanceof CommandError) {
     if (!(error instanceof Interrupted)) process.stderr.write(`k8ts: ${error.message}\n`);

@@ -1,28 +1,13 @@
 /**
  * `npm run conformance -- [options]`: builds upstream's e2e.test, runs a part of it against a running cluster and
- * keeps score.
- *
- *   --level A,B      tests of these levels (default A)
- *   --focus REGEX    tests whose name matches, of any level; with --level, both
- *   --area NAME      tests of one area
- *   --kubeconfig F   cluster to test; default: one of its own is started and removed again
- *   --cluster NAME   name of that cluster (default conf): two runs at once need two names
- *   --parallel N     suite processes at once (default 3: most tests wait); tests marked Serial run alone
- *   --failed         only tests that do not pass yet
- *   --passing        only tests that pass: nothing may be lost
- *   --simulate       simulated nodes: enough for levels A, B and C
- *   --skip REGEX     not those
- *   --verbose        the suite's own output too
- *   --slow           include tests marked Slow (one waits ten minutes for compaction)
- *
- * Exit code 1 when a test that passed before fails. Writes test/conformance/passing.txt and
+ * keeps score. Exit code 1 when a test that passed before fails. Writes test/conformance/passing.txt and
  * docs/reference/conformance.md.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { Command } from 'commander';
 import { kubectlPath } from '../tools/kubectl.ts';
 import { ensureProgram } from '../upstream/build.ts';
 import { type ConformanceTest, readCatalog } from './catalog.ts';
@@ -39,22 +24,38 @@ import {
 /** A batch that takes longer is ended; what it has not finished has failed. */
 const BATCH_MINUTES = 30;
 
-const { values } = parseArgs({
-  options: {
-    level: { type: 'string' },
-    focus: { type: 'string' },
-    area: { type: 'string' },
-    kubeconfig: { type: 'string' },
-    cluster: { type: 'string', default: 'conf' },
-    parallel: { type: 'string', default: '3' },
-    failed: { type: 'boolean', default: false },
-    passing: { type: 'boolean', default: false },
-    slow: { type: 'boolean', default: false },
-    simulate: { type: 'boolean', default: false },
-    verbose: { type: 'boolean', default: false },
-    skip: { type: 'string' },
-  },
-});
+interface Options {
+  readonly level?: string;
+  readonly focus?: string;
+  readonly area?: string;
+  readonly skip?: string;
+  readonly kubeconfig?: string;
+  readonly cluster: string;
+  readonly parallel: string;
+  readonly failed: boolean;
+  readonly passing: boolean;
+  readonly slow: boolean;
+  readonly simulate: boolean;
+  readonly verbose: boolean;
+}
+
+const values = new Command('conformance')
+  .description("runs upstream's e2e.test against a cluster and keeps score")
+  .option('--level <A,B>', 'tests of these levels (default A)')
+  .option('--focus <regex>', 'tests whose name matches, of any level; with --level, both')
+  .option('--area <name>', 'tests of one area')
+  .option('--skip <regex>', 'not those')
+  .option('--kubeconfig <file>', 'cluster to test; default: one of its own is started and removed again')
+  .option('--cluster <name>', 'name of that cluster: two runs at once need two names', 'conf')
+  .option('--parallel <n>', 'suite processes at once (most tests wait); tests marked Serial run alone', '3')
+  .option('--failed', 'only tests that do not pass yet', false)
+  .option('--passing', 'only tests that pass: nothing may be lost', false)
+  .option('--slow', 'include tests marked Slow (one waits ten minutes for compaction)', false)
+  .option('--simulate', 'simulated nodes: enough for levels A, B and C', false)
+  .option('--verbose', "the suite's own output too", false)
+  .showHelpAfterError()
+  .parse()
+  .opts<Options>();
 
 function choose(catalog: readonly ConformanceTest[], kept: ReadonlySet<string>): readonly ConformanceTest[] {
   const anyLevel = values.focus !== undefined || values.area !== undefined || values.passing;

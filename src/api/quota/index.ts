@@ -4,7 +4,6 @@ import { claimQuota, countQuota, serviceQuota } from './object-quota.ts';
 import { podQuota } from './pod-quota.ts';
 
 export { type QuotaEvaluator, type QuotaRequest, quotaMatches, scopesOf } from './evaluator.ts';
-export { podLimits, podRequests, type PodResourcesOptions } from './pod-resources.ts';
 export {
   add as addResources,
   describe as describeResources,

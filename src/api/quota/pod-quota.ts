@@ -1,7 +1,7 @@
 import { type KubeObject, parseQuantity, type Quantity } from '#machinery';
 import type { coreV1 } from '../types/index.ts';
 import { type QuotaEvaluator, type QuotaRequest, type ScopeRequirement, valueMatches } from './evaluator.ts';
-import { podLimits, podRequests } from './pod-resources.ts';
+import { podLimits, podRequests, QUANTITIES } from '../pod-resources.ts';
 import { type ResourceList, resourceList } from './resource-list.ts';
 
 const POD_RESOURCES = [
@@ -148,7 +148,7 @@ export const podQuota: QuotaEvaluator = {
     const pod = podOf(object);
     if (!isCharged(pod, nowMs)) return new Map([['count/pods', ONE]]);
     const options = { useStatus: true, includeOverhead: true };
-    const usage = computeUsage(podRequests(pod, options), podLimits(pod, options));
+    const usage = computeUsage(podRequests(pod, QUANTITIES, options), podLimits(pod, QUANTITIES, options));
     return new Map([['count/pods', ONE], ...usage]);
   },
 };

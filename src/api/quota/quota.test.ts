@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { KubeObject } from '#machinery';
 import type { coreV1 } from '../types/index.ts';
-import { podLimits, podRequests, quotaEvaluator, resourcesToJson } from './index.ts';
+import { podLimits, podRequests, QUANTITIES } from '../pod-resources.ts';
+import { quotaEvaluator, resourcesToJson } from './index.ts';
 
 const BOTH = { useStatus: true, includeOverhead: true };
 const cpu = (amount: string) => ({ requests: { cpu: amount }, limits: { cpu: amount } });
@@ -19,7 +20,9 @@ function pod(spec: object, status: object = {}, metadata: object = {}): KubeObje
 /** What the pod requests and is limited to, in this order. */
 function totals(object: KubeObject, options = BOTH): readonly object[] {
   const typed = object as unknown as coreV1.Pod; // built as one above
-  return [podRequests(typed, options), podLimits(typed, options)].map(resourcesToJson);
+  return [podRequests(typed, QUANTITIES, options), podLimits(typed, QUANTITIES, options)].map(
+    resourcesToJson,
+  );
 }
 const usage = (resource: string, object: KubeObject, nowMs = 0): object =>
   resourcesToJson(quotaEvaluator({ group: '', resource })?.usage(object, nowMs) ?? new Map());

@@ -1,5 +1,5 @@
 /** LimitRange: containers get the namespace's defaults, then containers, pods and claims are held to its bounds. */
-import { type coreV1, podLimits, podRequests, type ResourceList, resourceList } from '#api';
+import { type coreV1, podLimits, podRequests, QUANTITIES, type ResourceList, resourceList } from '#api';
 import { type KubeObject, type Quantity } from '#machinery';
 import { joinProblems } from '../authorization/rbac-authorizer.ts';
 import type { CacheReader } from '../reader.ts';
@@ -98,8 +98,10 @@ interface Usage {
 function podProblems(pod: coreV1.Pod, { spec }: coreV1.LimitRange): readonly string[] {
   return (spec?.limits ?? []).flatMap((item) => {
     if (item.type === 'Pod') {
-      const usage = { requests: podRequests(pod, SPEC_ONLY), limits: podLimits(pod, SPEC_ONLY) };
-      return itemProblems(item, usage);
+      return itemProblems(item, {
+        requests: podRequests(pod, QUANTITIES, SPEC_ONLY),
+        limits: podLimits(pod, QUANTITIES, SPEC_ONLY),
+      });
     }
     if (item.type !== 'Container') return [];
     return [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].flatMap(({ resources }) =>

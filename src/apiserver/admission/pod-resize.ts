@@ -1,5 +1,5 @@
 /** A pod on a node cannot grow past what the node can ever give. */
-import { type coreV1, podRequests } from '#api';
+import { type coreV1, podRequests, QUANTITIES } from '#api';
 import { parseQuantity, type Quantity, StatusError } from '#machinery';
 import type { CacheReader } from '../reader.ts';
 import { typed } from '../typed-object.ts';
@@ -42,7 +42,7 @@ function checkSystem(attributes: AdmissionAttributes, { metadata }: coreV1.Node)
 }
 
 function checkCapacity(attributes: AdmissionAttributes, pod: coreV1.Pod, { status }: coreV1.Node): void {
-  const requests = podRequests(pod, { useStatus: false, includeOverhead: true });
+  const requests = podRequests(pod, QUANTITIES, { useStatus: false, includeOverhead: true });
   const allocatable = (name: string): Quantity => parseQuantity(status?.allocatable?.[name] ?? '0');
   const missing: string[] = [];
   const [cpu, memory] = [requests.get('cpu'), requests.get('memory')];

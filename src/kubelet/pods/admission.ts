@@ -2,8 +2,8 @@
  * Whether the node takes a pod: the scheduler has decided already, but it may have been wrong or bypassed. Reasons
  * and messages are upstream's (`pkg/kubelet/lifecycle/predicate.go`).
  */
-import type { coreV1 } from '#api';
-import { type Amounts, amounts, podRequests } from '../resources/pod-requests.ts';
+import { type Amounts, amountsOf, type coreV1, NUMBERS } from '#api';
+import { podRequests } from '../resources/pod-requests.ts';
 import { matchesNode } from './node-affinity.ts';
 import type { PodFailure } from './pod-failure.ts';
 import type { Pod } from './pod-spec.ts';
@@ -47,7 +47,7 @@ const predicate = (name: string, why: string): PodFailure => ({
 });
 
 function missingResource(pod: Pod, node: coreV1.Node, others: readonly Pod[]): PodFailure | undefined {
-  const allocatable = amounts(node.status?.allocatable);
+  const allocatable = amountsOf(node.status?.allocatable, NUMBERS);
   const podLimit = allocatable.get('pods') ?? 0;
   if (others.length + 1 > podLimit) return tooLittle('pods', 1, others.length, podLimit);
   const used = new Map<string, number>();
@@ -67,7 +67,7 @@ function missingResource(pod: Pod, node: coreV1.Node, others: readonly Pod[]): P
 
 const ORDER = ['cpu', 'memory', 'ephemeral-storage'];
 
-function inOrder(requests: Amounts): readonly (readonly [string, number])[] {
+function inOrder(requests: Amounts<number>): readonly (readonly [string, number])[] {
   const rank = (name: string): number => (ORDER.includes(name) ? ORDER.indexOf(name) : ORDER.length);
   return [...requests].sort(([a], [b]) => rank(a) - rank(b) || (a < b ? -1 : 1));
 }
