@@ -1,7 +1,7 @@
 /** The `k8ts` command. */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
-import { AgentError, ClusterNameError, findProgram, LaunchError } from '#launcher';
+import { AgentError, ClusterNameError, findProgram, LaunchError, NoRoomError } from '#launcher';
 import { systemClock } from '#platform/node';
 import { down } from './commands/down.ts';
 import { build, type BuildCommandOptions, describeImages, listImages, pullImage } from './commands/images.ts';
@@ -193,8 +193,9 @@ function report(error: unknown): number {
     if (!(error instanceof Interrupted)) process.stderr.write(`k8ts: ${error.message}\n`);
     return error.exitCode;
   }
-  const known =
-    error instanceof LaunchError || error instanceof AgentError || error instanceof ClusterNameError;
+  const known = [LaunchError, AgentError, ClusterNameError, NoRoomError].some(
+    (kind) => error instanceof kind,
+  );
   const detail =
     error instanceof Error ? (known ? error.message : (error.stack ?? error.message)) : String(error);
   process.stderr.write(`k8ts: ${detail}\n`);

@@ -37,7 +37,11 @@ class StoringEndpoint implements ApiEndpoint {
     this.#clock = clock;
   }
 
+  /** Looks at every request first; what it throws is the answer. */
+  onRequest: (request: ResourceRequest) => void = () => undefined;
+
   async request(request: ResourceRequest): Promise<{ code: number; object: KubeObject; warnings: string[] }> {
+    this.onRequest(request);
     return { code: 200, object: this.#answer(request), warnings: [] };
   }
 
@@ -198,6 +202,8 @@ export interface KubeletHarness {
   readonly files: Files;
   readonly events: RecordedEvent[];
   readonly kubelet: Kubelet;
+  /** Sees every request to the API from now on; what it throws is the answer. */
+  onRequest(look: (request: ResourceRequest) => void): void;
   /** Ends this kubelet and starts another one on the same machine. */
   restart(): Promise<Kubelet>;
   createPod(
@@ -221,7 +227,8 @@ export async function startKubelet(
   const clock = new VirtualClock();
   const random = seededRandom(1);
   const files = createMemoryFiles(clock);
-  const client = createClient(new StoringEndpoint(clock));
+  const endpoint = new StoringEndpoint(clock);
+  const client = createClient(endpoint);
   const runtime = createSimulatedRuntime({ clock, random, files, ...options.simulation });
   const events: RecordedEvent[] = [];
   const sink: EventSink = {
@@ -274,6 +281,9 @@ export async function startKubelet(
     events,
     get kubelet() {
       return kubelet;
+    },
+    onRequest(look) {
+      endpoint.onRequest = look;
     },
     async restart() {
       await kubelet.stop();

@@ -27,6 +27,7 @@ export {
   type UpOptions,
 } from './launch.ts';
 export { type ClusterLayout, ClusterNameError, layoutOf } from './layout.ts';
+export { NoRoomError } from './new-cluster.ts';
 export { nodeFolders, type NodeFolders } from './node-folders.ts';
 export { NODE_NETWORK_USER, type NodePki, readNodePki } from './node-pki.ts';
 export { type ClusterPki, createPki, readPki } from './pki.ts';

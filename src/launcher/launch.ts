@@ -4,23 +4,20 @@
  */
 import { spawn } from 'node:child_process';
 import { mkdirSync, openSync, closeSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { silentLogger } from '#platform';
 import { nodeFiles, nodeProcesses, systemClock, systemRandom } from '#platform/node';
 import { createBridgeNetwork, removeBridgeNetwork, removeServiceProxy } from '#network';
 import {
-  addressPlan,
   apiServiceIp,
-  CLUSTER_DOMAIN,
   type ClusterConfig,
   LOOPBACK,
   readClusterConfig,
   serverUrl,
-  type StoreConfig,
 } from './cluster-config.ts';
 import { removeHostTraces } from './host-traces.ts';
 import { renderKubeconfig } from './kubeconfig.ts';
 import type { ClusterLayout } from './layout.ts';
+import { makeClusterConfig, type NewClusterOptions } from './new-cluster.ts';
 import { nodeFolders } from './node-folders.ts';
 import { ensureNodePki } from './node-pki.ts';
 import { type ClusterPki, loadOrCreatePki } from './pki.ts';
@@ -45,13 +42,7 @@ export type ProcessMessage =
   | { readonly type: 'ready' }
   | { readonly type: 'failed'; readonly message: string };
 
-export interface UpOptions {
-  readonly mode: ClusterConfig['mode'];
-  readonly simulatedNodes: number;
-  readonly store: StoreConfig;
-  readonly runtimeConfig: readonly string[];
-  /** 0: 6443, or the next free one. */
-  readonly apiPort: number;
+export interface UpOptions extends NewClusterOptions {
   readonly version: string;
   readonly onStep: (text: string) => void;
 }
@@ -64,61 +55,7 @@ export class LaunchError extends Error {
   }
 }
 
-const FIRST_API_PORT = 6443;
-const KUBELET_PORT = 10250;
-const SLOTS = 32;
 const END_GRACE_MS = 10_000;
-
-const portIsFree = (port: number): Promise<boolean> =>
-  new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, LOOPBACK, () => server.close(() => resolve(true)));
-  });
-
-async function freePort(asked: number): Promise<number> {
-  if (asked !== 0) return asked;
-  for (let port = FIRST_API_PORT; port < FIRST_API_PORT + 100; port++)
-    if (await portIsFree(port)) return port;
-  throw new Error(`no free port from ${FIRST_API_PORT} on: name one with --port`);
-}
-
-/** The first plan whose pod block no interface of this machine uses. */
-async function freeAddressPlan(): Promise<ReturnType<typeof addressPlan>> {
-  const routes = await nodeProcesses.run('ip', ['-4', 'route', 'show']).then(
-    (result) => result.stdout.toString(),
-    () => '',
-  );
-  for (let slot = 0; slot < SLOTS; slot++) {
-    const plan = addressPlan(slot);
-    const prefix = (cidr: string): string => cidr.split('.').slice(0, 2).join('.');
-    if (!routes.includes(`${prefix(plan.podCidr)}.`) && !routes.includes(`${prefix(plan.serviceCidr)}.`))
-      return plan;
-  }
-  throw new Error('no free address block for pods: bring other clusters down first');
-}
-
-async function makeConfig(layout: ClusterLayout, options: UpOptions): Promise<ClusterConfig> {
-  const known = readClusterConfig(layout.configFile);
-  if (known !== undefined) return known;
-  const isReal = options.mode === 'real';
-  const config: ClusterConfig = {
-    name: layout.name,
-    mode: options.mode,
-    nodes: isReal
-      ? [layout.name]
-      : Array.from({ length: options.simulatedNodes }, (_, i) => `${layout.name}-${i + 1}`),
-    apiPort: await freePort(options.apiPort),
-    kubeletPort: KUBELET_PORT,
-    store: options.store,
-    ...(options.runtimeConfig.length === 0 ? {} : { runtimeConfig: options.runtimeConfig }),
-    clusterDomain: CLUSTER_DOMAIN,
-    ...(isReal ? await freeAddressPlan() : addressPlan(0)),
-  };
-  mkdirSync(layout.data, { recursive: true, mode: 0o700 });
-  writeFileSync(layout.configFile, `${JSON.stringify(config, null, 2)}\n`);
-  return config;
-}
 
 async function makePki(layout: ClusterLayout, config: ClusterConfig): Promise<ClusterPki> {
   const pki = await loadOrCreatePki(
@@ -147,7 +84,7 @@ export interface StartedCluster {
 }
 
 export async function bringUp(layout: ClusterLayout, options: UpOptions): Promise<StartedCluster> {
-  const config = await makeConfig(layout, options);
+  const config = await makeClusterConfig(layout, options);
   const pki = await makePki(layout, config);
   for (const folder of [layout.run, layout.logs, layout.node]) mkdirSync(folder, { recursive: true });
   writeFileSync(

@@ -48,6 +48,27 @@ test('The lease is renewed every ten seconds and owned by the node', async () =>
   await harness.stop();
 });
 
+test('A renewal that fails is tried again at once, five times in all, and then with the next heartbeat', async () => {
+  const harness = await startKubelet();
+  const attemptsMs: number[] = [];
+  harness.onRequest(({ resource, verb }) => {
+    if (resource !== 'leases' || verb !== 'update') return;
+    attemptsMs.push(harness.clock.monotonic());
+    if (attemptsMs.length <= 7) throw new Error('nobody answers');
+  });
+  await harness.clock.advance(30_000);
+  const since = (first: number, at: number): number => Math.round(at - (attemptsMs[first] ?? 0));
+  assert.deepEqual(
+    attemptsMs.slice(0, 5).map((at) => since(0, at)),
+    [0, 200, 600, 1400, 3000],
+  );
+  assert.deepEqual(
+    attemptsMs.slice(5).map((at) => since(5, at)),
+    [0, 200, 600],
+  );
+  await harness.stop();
+});
+
 test('The status is written when it changed, and every five minutes', async () => {
   const harness = await startKubelet();
   const version = async () =>

@@ -43,6 +43,8 @@ const HEARTBEAT_MS = 10_000;
 const STATUS_REPORT_MS = 300_000;
 const FIRST_RETRY_MS = 200;
 const MAX_RETRY_MS = 7_000;
+/** Of one renewal of the lease, the first included: three seconds together. The next heartbeat tries again. */
+const RENEW_ATTEMPTS = 5;
 
 export class NodeAgent {
   readonly #options: NodeAgentOptions;
@@ -98,26 +100,29 @@ export class NodeAgent {
       if (!this.#stop.signal.aborted) logger.warn({ err: e }, `could not ${what}`);
     };
     void Promise.all([
-      this.#renewLease().catch(failed('renew the node lease')),
+      this.#insist(() => this.#renewLease(), RENEW_ATTEMPTS).catch(failed('renew the node lease')),
       this.#report().catch(failed('report the node status')),
     ]).finally(() => {
       if (!this.#stop.signal.aborted) this.#timer = clock.setTimer(this.#pause(), () => this.#beat());
     });
   }
 
-  /** Tries until it works or the kubelet stops. */
-  async #insist(act: () => Promise<void>): Promise<void> {
+  /** Tries until it works or the kubelet stops. @throws what the last of `attempts` threw. */
+  async #insist(act: () => Promise<void>, attempts = Infinity): Promise<void> {
     const { clock, logger } = this.#options;
     const { signal } = this.#stop;
-    for (let delayMs = FIRST_RETRY_MS; ; delayMs = Math.min(delayMs * 2, MAX_RETRY_MS)) {
+    let delayMs = FIRST_RETRY_MS;
+    for (let attempt = 1; ; attempt++) {
       signal.throwIfAborted();
       try {
         await act();
         return;
       } catch (e) {
         signal.throwIfAborted();
-        logger.warn({ err: e }, 'the API server does not answer the node yet');
+        if (attempt >= attempts) throw e;
+        logger.warn({ err: e, retryMs: delayMs }, 'the API server does not answer the node');
         await clock.sleep(delayMs, { signal });
+        delayMs = Math.min(delayMs * 2, MAX_RETRY_MS);
       }
     }
   }
