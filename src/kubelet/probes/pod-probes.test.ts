@@ -124,7 +124,7 @@ test('A probe that cannot be asked counts for nothing', async () => {
 
 test('An adopted container keeps the readiness it was reported with until it is probed', async () => {
   const it = setUp({ readinessProbe: { ...EXEC, periodSeconds: 10 } });
-  const longAgo = BigInt(it.clock.now() - 3_600_000) * 1_000_000n;
+  const justBefore = BigInt(it.clock.now() - 1_000) * 1_000_000n;
   const reported = {
     ...it.pod,
     status: {
@@ -141,8 +141,9 @@ test('An adopted container keeps the readiness it was reported with until it is 
       ],
     },
   };
-  it.probes.observe(reported, testRuntime({ id: 'one', startedAt: longAgo }), '10.0.0.5');
+  it.probes.observe(reported, testRuntime({ id: 'one', startedAt: justBefore }), '10.0.0.5');
   assert.equal(it.probes.ready('app', 'k8ts://one'), true);
+  assert.equal(it.probes.ready('app', 'k8ts://another'), false);
   it.answerWith(FAIL);
   await it.clock.advance(60_000);
   assert.equal(it.probes.ready('app', 'k8ts://one'), false);

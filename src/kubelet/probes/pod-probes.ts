@@ -17,7 +17,7 @@ export interface PodProbesOptions {
   readonly random: Random;
   readonly events: EventSink;
   readonly logger: Logger;
-  /** When this kubelet came up: containers older than that are adopted, and keep the state they were reported in. */
+  /** When this kubelet came up: containers older than that are adopted. */
   readonly kubeletStartMs: number;
   /** A result changed: the pod wants a sync. */
   readonly onResult: () => void;
@@ -48,8 +48,6 @@ const INITIAL: Readonly<Record<ProbeKind, ProbeOutcome>> = {
 };
 /** Attempts of a probe that could not even be asked, before that run is given up. */
 const MAX_ATTEMPTS = 3;
-/** Containers started this long before the kubelet are adopted ones. */
-const RESTART_MARGIN_MS = 10_000;
 
 export class PodProbes implements ProbeResults, Readiness {
   readonly #options: PodProbesOptions;
@@ -149,15 +147,13 @@ export class PodProbes implements ProbeResults, Readiness {
     spec: coreV1.Probe,
     latest: RuntimeContainer,
   ): Worker {
-    const startedMs = Number(latest.startedAt / 1_000_000n);
-    const adopted = startedMs < this.#options.kubeletStartMs - RESTART_MARGIN_MS;
-    const kept = adopted ? reportedOutcome(pod, container.name, kind, latest.id) : undefined;
+    const kept = reportedOutcome(pod, container.name, kind, latest.id);
     return {
       name: container.name,
       kind,
       spec,
       containerId: latest.id,
-      startedMs,
+      startedMs: Number(latest.startedAt / 1_000_000n),
       stop: new AbortController(),
       outcome: kept ?? INITIAL[kind],
       run: 0,
@@ -177,7 +173,7 @@ export class PodProbes implements ProbeResults, Readiness {
     const readyMs = worker.startedMs + (worker.spec.initialDelaySeconds ?? 0) * 1000;
     const waitMs = Math.max(0, readyMs - clock.now());
     // After a restart all probes of the node would fire at once: spread them over a period.
-    const adopted = worker.startedMs < kubeletStartMs - RESTART_MARGIN_MS;
+    const adopted = worker.startedMs < kubeletStartMs;
     const spreadMs = adopted ? random.next() * periodMs(worker) : 0;
     this.#arm(worker, waitMs + spreadMs);
   }
@@ -269,7 +265,10 @@ function findByName(pod: Pod, name: string): Container | undefined {
   return undefined;
 }
 
-/** What the API last said of this very container. */
+/**
+ * What the API last said of this very container: said by the kubelet before this one, since this one has not probed it
+ * yet. A kubelet that comes back changes nothing until it knows better.
+ */
 function reportedOutcome(pod: Pod, name: string, kind: ProbeKind, id: string): ProbeOutcome | undefined {
   const { containerStatuses = [], initContainerStatuses = [] } = pod.status ?? {};
   const status = [...containerStatuses, ...initContainerStatuses].find((one) => one.name === name);
