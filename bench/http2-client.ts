@@ -11,6 +11,7 @@ const FRAME_HEADER_BYTES = 9;
 const FRAME = { data: 0, headers: 1, reset: 3, settings: 4, ping: 6, goAway: 7, windowUpdate: 8 } as const;
 const FLAG = { ack: 1, endStream: 1, endHeaders: 4 } as const;
 const SETTING = { headerTableSize: 1, enablePush: 2, initialWindowSize: 4 } as const;
+const EMPTY = Buffer.alloc(0);
 const MAX_WINDOW = 2 ** 31 - 1;
 /** What a connection may receive before it is told that it may receive more. */
 const RENEW_WINDOW_AT = 2 ** 29;
@@ -51,7 +52,10 @@ export class Http2Client implements Disposable {
   readonly #streams = new Map<number, StreamHandler>();
   /** Header blocks that are sent again and again, by method and path. */
   readonly #blocks = new Map<string, Buffer>();
-  #rest: Buffer = Buffer.alloc(0);
+  /** Less than a frame, or than its header. */
+  #rest: Buffer = EMPTY;
+  /** The frame of a body that is being received. */
+  #data: { readonly id: number; readonly isLast: boolean; bytesLeft: number } | undefined;
   #nextStream = 1;
   #unacknowledged = 0;
   #isCorked = false;
@@ -139,32 +143,53 @@ export class Http2Client implements Disposable {
 
   #read(chunk: Buffer): void {
     const bytes = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
-    let at = 0;
+    let at = this.#takeData(bytes, 0);
     while (bytes.length - at >= FRAME_HEADER_BYTES) {
       const length = bytes.readUIntBE(at, 3);
-      const end = at + FRAME_HEADER_BYTES + length;
-      if (end > bytes.length) break;
+      const type = bytes[at + 3] ?? 0;
+      const flags = bytes[at + 4] ?? 0;
       const id = bytes.readUInt32BE(at + 5) & MAX_WINDOW;
-      this.#frame(bytes[at + 3] ?? 0, bytes[at + 4] ?? 0, id, bytes, at + FRAME_HEADER_BYTES, end);
-      at = end;
+      const start = at + FRAME_HEADER_BYTES;
+      if (type === FRAME.data) {
+        this.#received(length);
+        this.#data = { id, isLast: (flags & FLAG.endStream) !== 0, bytesLeft: length };
+        at = this.#takeData(bytes, start);
+      } else {
+        if (start + length > bytes.length) break;
+        at = start + length;
+        this.#control(type, flags, id, bytes.subarray(start, at));
+      }
     }
-    this.#rest = at === bytes.length ? Buffer.alloc(0) : bytes.subarray(at);
+    this.#rest = at === bytes.length ? EMPTY : bytes.subarray(at);
   }
 
-  #frame(type: number, flags: number, id: number, bytes: Buffer, start: number, end: number): void {
-    if (type === FRAME.data) this.#received(end - start);
+  /** Hands on what there is of the frame that has begun, without waiting for the rest. Returns how far it got. */
+  #takeData(bytes: Buffer, start: number): number {
+    const data = this.#data;
+    if (data === undefined) return start;
+    const end = Math.min(bytes.length, start + data.bytesLeft);
+    data.bytesLeft -= end - start;
+    const stream = this.#streams.get(data.id);
+    if (end > start) stream?.data(bytes.subarray(start, end));
+    if (data.bytesLeft === 0) {
+      this.#data = undefined;
+      if (data.isLast && stream !== undefined) this.#end(data.id, stream, undefined);
+    }
+    return end;
+  }
+
+  #control(type: number, flags: number, id: number, payload: Buffer): void {
     if (type === FRAME.settings && (flags & FLAG.ack) === 0)
-      this.#socket.write(frame(FRAME.settings, FLAG.ack, 0, Buffer.alloc(0)));
+      this.#socket.write(frame(FRAME.settings, FLAG.ack, 0, EMPTY));
     if (type === FRAME.ping && (flags & FLAG.ack) === 0)
-      this.#socket.write(frame(FRAME.ping, FLAG.ack, 0, bytes.subarray(start, end)));
+      this.#socket.write(frame(FRAME.ping, FLAG.ack, 0, payload));
     if (type === FRAME.goAway) this.#fail(new Error('the server said GOAWAY'));
     const stream = this.#streams.get(id);
     if (stream === undefined) return;
     if (type === FRAME.reset) this.#end(id, stream, new Error('the server reset the stream'));
-    else if (type === FRAME.headers) stream.head(statusOf(bytes, start, end));
-    else if (type === FRAME.data && end > start) stream.data(bytes.subarray(start, end));
-    const isLast = (type === FRAME.data || type === FRAME.headers) && (flags & FLAG.endStream) !== 0;
-    if (isLast) this.#end(id, stream, undefined);
+    if (type !== FRAME.headers) return;
+    stream.head(statusOf(payload));
+    if ((flags & FLAG.endStream) !== 0) this.#end(id, stream, undefined);
   }
 
   #received(length: number): void {
@@ -223,10 +248,10 @@ function plainString(text: string): Buffer {
 }
 
 /** `:status` is the first field of an answer. @throws Error when it is not. */
-function statusOf(bytes: Buffer, start: number, end: number): number {
-  let at = start;
+function statusOf(bytes: Buffer): number {
+  let at = 0;
   // The server's agreement not to refer to earlier headers comes first once.
-  while (at < end && ((bytes[at] ?? 0) & 0xe0) === 0x20) at++;
+  while (((bytes[at] ?? 0) & 0xe0) === 0x20) at++;
   const first = bytes[at] ?? 0;
   const indexed = INDEXED_STATUS[first];
   if (indexed !== undefined) return indexed;

@@ -46,6 +46,22 @@ export class LoadClient implements Disposable {
     });
   }
 
+  /** Bytes of the answer, which is not kept. @throws Error when it is not a 200. */
+  count(index: number, path: string): Promise<number> {
+    return new Promise((resolve, reject) => {
+      let length = 0;
+      let status = 0;
+      this.connection(index).request('GET', path, undefined, {
+        head: (code) => (status = code),
+        data: (bytes) => (length += bytes.length),
+        end: (error) => {
+          if (error === undefined && status === 200) resolve(length);
+          else reject(error ?? new Error(`${path} answered ${status}`));
+        },
+      });
+    });
+  }
+
   [Symbol.dispose](): void {
     for (const connection of this.#connections) connection[Symbol.dispose]();
   }

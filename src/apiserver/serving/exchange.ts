@@ -1,5 +1,6 @@
 /** One HTTP request and its answer, the same over HTTP/2 and HTTP/1.1. */
 import type { Readable, Writable } from 'node:stream';
+import type { Body } from './body-parts.ts';
 
 export type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
 export type ResponseHeaders = Record<string, string | readonly string[]>;
@@ -19,8 +20,8 @@ export interface Exchange {
    * The whole body. @throws BodyTooLargeError, RequestAbortedError when the client went away in the middle.
    */
   readBody(limitBytes: number): Promise<Buffer>;
-  /** Answers in one go. At most once, and not together with `begin`. */
-  respond(status: number, headers: ResponseHeaders, body?: Buffer): void;
+  /** Answers with a body of known length. At most once, and not together with `begin`. */
+  respond(status: number, headers: ResponseHeaders, body?: Body): void;
   /** Answers bit by bit. */
   begin(status: number, headers: ResponseHeaders): Writable;
   /** Each callback is called once when the exchange is over, whoever ended it. */

@@ -1,6 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Readable, Writable } from 'node:stream';
+import { type Body, send } from './body-parts.ts';
 import { collectBody, type Exchange, type Headers, type ResponseHeaders } from './exchange.ts';
+
+const EMPTY = Buffer.alloc(0);
 
 /** An HTTP/1.1 request as an exchange. */
 export class Http1Exchange implements Exchange {
@@ -42,10 +45,10 @@ export class Http1Exchange implements Exchange {
     );
   }
 
-  respond(status: number, headers: ResponseHeaders, body: Buffer = Buffer.alloc(0)): void {
+  respond(status: number, headers: ResponseHeaders, body: Body = EMPTY): void {
     if (this.#response.destroyed || this.#response.headersSent) return;
     this.#response.writeHead(status, { 'content-length': body.length, ...mutable(headers) });
-    this.#response.end(this.method === 'HEAD' ? undefined : body);
+    send(this.#response, this.method === 'HEAD' ? EMPTY : body);
     if (!this.#request.complete) this.#request.resume();
   }
 

@@ -1,5 +1,6 @@
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import type { Readable, Writable } from 'node:stream';
+import { type Body, send } from './body-parts.ts';
 import { collectBody, type Exchange, type Headers, type ResponseHeaders } from './exchange.ts';
 
 const EMPTY = Buffer.alloc(0);
@@ -53,12 +54,12 @@ export class Http2Exchange implements Exchange {
     );
   }
 
-  respond(status: number, headers: ResponseHeaders, body: Buffer = EMPTY): void {
+  respond(status: number, headers: ResponseHeaders, body: Body = EMPTY): void {
     const stream = this.#stream;
     if (stream.destroyed || stream.headersSent) return;
     const isEmpty = body.length === 0 || this.method === 'HEAD';
     stream.respond({ ':status': status, 'content-length': body.length, ...headers }, { endStream: isEmpty });
-    if (!isEmpty) stream.end(body);
+    if (!isEmpty) send(stream, body);
     // Whatever of the body is still to come is read and dropped, so that the stream can close.
     if (this.#hasBody) stream.resume();
   }

@@ -104,6 +104,43 @@ test('create, get, list and delete over HTTP/2', async () => {
   );
 });
 
+test('a list of many parts arrives whole, over HTTP/2 and HTTP/1.1, plain and compressed', async () => {
+  const large = '/api/v1/namespaces/large/configmaps';
+  const text = 'x'.repeat(100_000);
+  for (let i = 10; i < 30; i++) await client.send('POST', large, configMap(`large-${i}`, { text }));
+  // One object that is larger than a part.
+  await client.send('POST', large, configMap('larger', { text: 'y'.repeat(900_000) }));
+  const over2 = await client.send('GET', large);
+  assert.equal(over2.headers['content-length'], String(Buffer.byteLength(over2.text)));
+  const { items } = over2.json() as { items: { metadata: { name: string }; data: { text: string } }[] };
+  assert.equal(items.length, 21);
+  assert.deepEqual(
+    items.map(({ data }) => data.text.length),
+    [...Array.from({ length: 20 }, () => 100_000), 900_000],
+  );
+  const over1 = await new Promise<string>((resolve, reject) => {
+    request1({ host: '127.0.0.1', port, path: large, ca }, (response) => {
+      let received = '';
+      response.on('data', (chunk: Buffer) => (received += chunk.toString()));
+      response.on('end', () => resolve(received));
+    })
+      .on('error', reject)
+      .end();
+  });
+  assert.ok(over1 === over2.text);
+  const compressed = await new Promise<Buffer>((resolve, reject) => {
+    const headers = { 'accept-encoding': 'gzip' };
+    request1({ host: '127.0.0.1', port, path: large, ca, headers }, (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('end', () => resolve(Buffer.concat(chunks)));
+    })
+      .on('error', reject)
+      .end();
+  });
+  assert.ok(gunzipSync(compressed).toString() === over2.text);
+});
+
 test('the same over HTTP/1.1', async () => {
   const answer = await new Promise<{ code: number; text: string }>((resolve, reject) => {
     const body = JSON.stringify(configMap('old'));

@@ -15,6 +15,7 @@ import {
 import { schemaOf } from '#api';
 import type { Clock } from '#platform';
 import { type EndpointResult, listMetadata, listOf } from '../endpoints/endpoint-request.ts';
+import { type Body, JoinedParts, wholeBody } from './body-parts.ts';
 import type { BodyKind } from '../registry/served-resource.ts';
 import { includeObjectOf, partialMetadata, tableOf } from '../table/table.ts';
 import type { ListPage } from '../watch-cache/list-page.ts';
@@ -25,14 +26,14 @@ const compress = promisify(gzip);
 /** Answers from this size on are compressed for clients that ask; below it costs more than it saves. */
 const COMPRESS_FROM_BYTES = 128 * 1024;
 const NOTHING = Buffer.alloc(0);
-const COMMA = 0x2c;
-const OPEN = 0x7b;
+const COMMA = Buffer.from(',');
+const OPEN = Buffer.from('{');
 const END_OF_LIST = Buffer.from(']}');
 
-export interface EncodedResponse {
+export interface EncodedResponse<B extends Body = Body> {
   readonly code: number;
   readonly contentType: string;
-  readonly body: Buffer;
+  readonly body: B;
 }
 
 /** Settled before anything is done, so that a client that takes none of the forms changes nothing. */
@@ -82,7 +83,7 @@ export class ResponseEncoder {
     return { code, contentType, body };
   }
 
-  #plain(result: EndpointResult, form: ResponseForm): Buffer {
+  #plain(result: EndpointResult, form: ResponseForm): Body {
     const { format } = form.media;
     if (result.type === 'value') return encodeValue(result.object, result.kind, form);
     const { served } = result;
@@ -166,7 +167,7 @@ export function encodeStatus(
   status: Status,
   form: Pick<ResponseForm, 'media' | 'pretty'> | undefined,
   code = status.code ?? 200,
-): EncodedResponse {
+): EncodedResponse<Buffer> {
   if (form?.media.format === 'protobuf') {
     const body = encodeProtobuf({ group: '', version: 'v1', kind: 'Status' }, statusSchema(), status);
     return { code, contentType: CONTENT_TYPES.protobuf, body };
@@ -187,30 +188,37 @@ export function encodeText(
   return Buffer.from(form.pretty ? `${JSON.stringify(object, null, 2)}\n` : JSON.stringify(object));
 }
 
-/** Copies the bytes of the entries into one buffer: nothing else is made for each of them. */
-function joinedList(served: ServedResource, page: ListPage): Buffer {
+/** The bytes of the entries one behind the other: nothing else is made for each of them. */
+function joinedList(served: ServedResource, page: ListPage): Body {
   const info = { kind: served.info.listKind, apiVersion: served.apiVersion, metadata: listMetadata(page) };
   const head = Buffer.from(`${JSON.stringify(info).slice(0, -1)},"items":[`);
   // Items of built-in kinds do not repeat what the list says of them.
   const prefix = served.stored.isCustom ? NOTHING : typePrefix(served);
   const items: Buffer[] = [];
-  let length = head.length + END_OF_LIST.length;
+  let length = head.length + END_OF_LIST.length + Math.max(0, page.entries.length - 1);
   for (const entry of page.entries) {
     const json = entry.json(served);
     items.push(json);
-    length += json.length + 1;
+    length += json.length;
+    if (startsWith(json, prefix)) length -= prefix.length - OPEN.length;
   }
-  const out = Buffer.allocUnsafe(length);
-  let at = head.copy(out);
-  for (const json of items) {
-    if (at > head.length) out[at++] = COMMA;
-    const isTyped = prefix.length > 0 && json.compare(prefix, 0, prefix.length, 0, prefix.length) === 0;
-    if (isTyped) out[at++] = OPEN;
-    at += json.copy(out, at, isTyped ? prefix.length : 0);
-  }
-  at += END_OF_LIST.copy(out, at);
-  return out.subarray(0, at);
+  return new JoinedParts(length, listPieces(head, items, prefix));
 }
+
+function* listPieces(head: Buffer, items: readonly Buffer[], prefix: Buffer): Generator<Buffer, void, void> {
+  yield head;
+  for (const [i, json] of items.entries()) {
+    if (i > 0) yield COMMA;
+    if (startsWith(json, prefix)) {
+      yield OPEN;
+      yield json.subarray(prefix.length);
+    } else yield json;
+  }
+  yield END_OF_LIST;
+}
+
+const startsWith = (bytes: Buffer, prefix: Buffer): boolean =>
+  prefix.length > 0 && bytes.compare(prefix, 0, prefix.length, 0, prefix.length) === 0;
 
 const typePrefix = (served: ServedResource): Buffer =>
   Buffer.from(`{"kind":${JSON.stringify(served.kind)},"apiVersion":${JSON.stringify(served.apiVersion)},`);
@@ -223,11 +231,11 @@ function protobufList(served: ServedResource, page: ListPage): Buffer {
 
 /** Compresses a large answer when the client takes gzip. */
 export async function compressed(
-  body: Buffer,
+  body: Body,
   acceptEncoding: string | undefined,
-): Promise<{ readonly body: Buffer; readonly isCompressed: boolean }> {
+): Promise<{ readonly body: Body; readonly isCompressed: boolean }> {
   const wanted =
     body.length >= COMPRESS_FROM_BYTES && acceptEncoding !== undefined && /\bgzip\b/.test(acceptEncoding);
   if (!wanted) return { body, isCompressed: false };
-  return { body: await compress(body, { level: constants.Z_BEST_SPEED }), isCompressed: true };
+  return { body: await compress(wholeBody(body), { level: constants.Z_BEST_SPEED }), isCompressed: true };
 }
