@@ -7,7 +7,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { type ClusterPki, compileCacheFolder, createPki, layoutOf, processArguments } from '#launcher';
+import { type ClusterPki, createPki, layoutOf, processArguments, processEnvironment } from '#launcher';
 import { systemClock, systemRandom } from '#platform/node';
 import { ensureProgram } from '../test/upstream/build.ts';
 import { writePkiFolder } from './pki-folder.ts';
@@ -181,11 +181,7 @@ export async function startK8ts(): Promise<Peer> {
   const input = join(folder, 'input.json');
   writeFileSync(input, JSON.stringify({ layout, config, version: 'bench' }));
   const group = new ProcessGroup();
-  const env = {
-    ...process.env,
-    NODE_COMPILE_CACHE: compileCacheFolder(join(folder, 'compile-cache')),
-    NODE_EXTRA_CA_CERTS: undefined,
-  };
+  const env = processEnvironment(layout.data);
   const startedAt = performance.now();
   group.start(process.execPath, [...processArguments('server'), input], join(folder, 'server.log'), env);
   return peer('k8ts', port, pki, await awaitReady('k8ts', port, pki, group, startedAt), group, folder);

@@ -93,7 +93,7 @@ Written by \`npm run bench\` on ${cpus().length} cores (${cpus()[0]?.model ?? 'u
 server process on the embedded store, with controllers and scheduler. Upstream: etcd 3.6 and kube-apiserver 1.36,
 built from their Go modules, with their defaults, without controllers and scheduler. Same client program, same run,
 one after the other on the same cores; a create is answered when it is durable on both. Last column: how to measure
-the line again. A ratio above 1 is in favour of k8ts.
+the line again; lines of one command are of one run. A ratio above 1 is in favour of k8ts.
 
 Writers write as fast as they are answered. Upstream ends the watches of readers that fall too far behind; they go on
 from the last version they have seen, as clients do.

@@ -31,7 +31,7 @@ export { NoRoomError } from './new-cluster.ts';
 export { nodeFolders, type NodeFolders } from './node-folders.ts';
 export { NODE_NETWORK_USER, type NodePki, readNodePki } from './node-pki.ts';
 export { type ClusterPki, createPki, readPki } from './pki.ts';
-export { compileCacheFolder, processArguments } from './process-script.ts';
+export { processArguments, processEnvironment } from './process-script.ts';
 export {
   isAlive,
   type ProcessRecord,

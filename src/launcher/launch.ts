@@ -28,7 +28,7 @@ import {
   readProcessRecord,
   readProcessRecords,
 } from './process-record.ts';
-import { compileCacheFolder, processArguments } from './process-script.ts';
+import { processArguments, processEnvironment } from './process-script.ts';
 
 /** What a process of the cluster is given: a file of this, named by its first argument. */
 export interface ProcessInput {
@@ -130,11 +130,7 @@ export function startProcess(role: string, layout: ClusterLayout, inputFile: str
     detached: true,
     stdio: ['ignore', log, log, 'ipc'],
     cwd: '/',
-    env: {
-      ...process.env,
-      NODE_COMPILE_CACHE: compileCacheFolder(`${layout.data}/compile-cache`),
-      NODE_EXTRA_CA_CERTS: undefined,
-    },
+    env: processEnvironment(layout.data),
   });
   closeSync(log);
   return new Promise((resolve, reject) => {
