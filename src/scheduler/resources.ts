@@ -12,6 +12,7 @@ export interface Resources {
 /** What scoring assumes for a container that asks for nothing, so that such pods spread too. */
 const DEFAULT_MILLI_CPU = 100;
 const DEFAULT_MEMORY_BYTES = 200 * 1024 * 1024;
+
 type ResourceList = Readonly<Record<string, string>>;
 
 export function resourcesOf(list: ResourceList | undefined): Resources {

@@ -6,7 +6,10 @@ import { bookmarkObject, type CacheEvent, type ChangeType } from '../watch-cache
 import type { OpenedWatch } from '../watch-cache/open-watch.ts';
 import type { Watcher } from '../watch-cache/subscriptions.ts';
 
-/** Events a reader may be behind, beside what its watch began with. Beyond it the watch ends, and the reader starts again from where it is. */
+/**
+ * Events a reader may be behind, beside what its watch began with. Beyond it the watch ends, and the reader starts
+ * again from where it is.
+ */
 export const MAX_QUEUED_EVENTS = 20_000;
 
 export class WatchQueue implements Watcher, AsyncIterable<WatchEvent> {

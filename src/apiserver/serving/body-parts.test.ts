@@ -97,12 +97,16 @@ test('when the client goes away nothing more is made', async () => {
   assert.equal(made, 1);
 });
 
-test('a small body, and none, end the output at once', async () => {
-  for (const body of [Buffer.from('small'), Buffer.alloc(0)]) {
-    const reader = new SlowReader();
-    send(reader.output, body);
-    await reader.take();
-    assert.ok(reader.isEnded);
-    assert.equal(Buffer.concat(reader.parts).toString(), body.toString());
+test('a small body is one part, and none is none: both end the output at once', async () => {
+  for (const sizes of [[30], [10, 20], []]) {
+    const pieces = piecesOf(sizes);
+    for (const body of [Buffer.concat(pieces), joined(pieces)]) {
+      const reader = new SlowReader();
+      send(reader.output, body);
+      assert.equal(reader.output.writableEnded, true);
+      await reader.take();
+      assert.ok(reader.isEnded);
+      assert.deepEqual(reader.parts, sizes.length === 0 ? [] : [Buffer.concat(pieces)]);
+    }
   }
 });

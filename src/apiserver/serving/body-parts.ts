@@ -78,15 +78,14 @@ export type Body = Buffer | BodyParts;
 
 /** Sends the body and ends the output; goes on when a part has been taken, and stops when the client goes away. */
 export function send(output: Writable, body: Body): void {
-  if (Buffer.isBuffer(body) && body.length <= PART_BYTES) {
-    output.end(body);
-    return;
-  }
   const parts = Buffer.isBuffer(body) ? new BytesInParts(body) : body;
+  let bytesLeft = parts.length;
   const next = (error?: Error | null): void => {
     if (output.destroyed || (error !== undefined && error !== null)) return;
     const part = parts.next();
-    if (part === undefined) output.end();
+    bytesLeft -= part?.length ?? 0;
+    // The last part and the end go together: a small body is one frame.
+    if (part === undefined || bytesLeft === 0) output.end(part);
     else output.write(part, next);
   };
   next();

@@ -130,10 +130,11 @@ async function fromStore(cache: ResourceCache, from: Revision, to: Revision): Pr
     onEvents: (batch, revision) => {
       for (const event of batch) {
         const change = changeOf(cache, event);
-        if (change.revision <= to) events.push(change);
+        if (change.revision > to) break;
+        if (events.length === MAX_RING_EVENTS) return reject(tooOld(to));
+        events.push(change);
       }
-      if (events.length > MAX_RING_EVENTS) reject(tooOld(to));
-      else if (revision >= to) resolve();
+      if (revision >= to) resolve();
     },
     onProgress: (revision) => {
       if (revision >= to) resolve();
